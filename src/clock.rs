@@ -9,6 +9,24 @@
 //! clock neither reorders nor stretches the spans of one trace.
 //!
 //! Tests use a [`ManualClock`], which stands still until the test moves it.
+//!
+//! ```
+//! use std::time::Duration;
+//! use tracehound::clock::ManualClock;
+//! use tracehound::prelude::*;
+//! use tracehound::reporter::InMemoryReporter;
+//! use tracehound::sampler::ConstSampler;
+//!
+//! let (clock, spans) = (ManualClock::default(), InMemoryReporter::new());
+//! let tracer = JaegerTracer::builder("shop")
+//!     .sampler(ConstSampler::new(true))
+//!     .reporter(spans.clone())
+//!     .clock(clock.clone())
+//!     .build()?;
+//! tracer.start_span("checkout").in_scope(|| clock.advance(Duration::from_millis(40)));
+//! assert_eq!(spans.spans()[0].duration, Duration::from_millis(40)); // exactly
+//! # Ok::<(), tracehound::tracer::BuildError>(())
+//! ```
 
 use std::fmt;
 use std::fs;
@@ -19,6 +37,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// The source of all times of a tracer: [`Clock::system`] by default, a [`ManualClock`] in tests. Cheap to clone.
 ///
 /// Spans have times from 1970 to February 2116. An earlier or later time of the clock counts as the nearest of these.
+///
+/// ```
+/// use tracehound::clock::Clock;
+///
+/// let clock = Clock::system();
+/// assert!(clock.monotonic() <= clock.clone().monotonic());
+/// ```
 #[derive(Clone)]
 pub struct Clock {
     source: Source,
@@ -219,6 +244,18 @@ impl ManualClock {
     }
 
     /// Moves the clock to `micros` microseconds since the Unix epoch, forward or back.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tracehound::clock::{Clock, ManualClock};
+    ///
+    /// let manual = ManualClock::at_micros(5);
+    /// let clock = Clock::from(manual.clone());
+    /// manual.advance(Duration::from_micros(2));
+    /// let late = clock.monotonic();
+    /// manual.set_micros(5);
+    /// assert_eq!(late - clock.monotonic(), Duration::from_micros(2));
+    /// ```
     pub fn set_micros(&self, micros: u64) {
         self.nanos
             .store(micros.saturating_mul(1_000), Ordering::Relaxed);
@@ -234,6 +271,38 @@ impl ManualClock {
 
 /// A point in time by the clock of a tracer, which [`Tracer::moment`](crate::Tracer::moment) returns: the beginning of
 /// a span that starts later.
+///
+/// ```
+/// use tracehound::clock::Moment;
+/// # use tracehound::propagation::{ExtractCarrier, ExtractError, InjectCarrier};
+/// # use tracehound::tracer::StartSpanOptions;
+/// # use tracehound::{Span, SpanContext};
+/// use tracehound::{NoopTracer, Tracer};
+///
+/// /// Adds nothing, and passes on the clock of the tracer that it wraps.
+/// struct Wrapper<T>(T);
+///
+/// impl<T: Tracer> Tracer for Wrapper<T> {
+///     fn moment(&self) -> Moment {
+///         self.0.moment()
+///     }
+/// #
+/// #     fn start(&self, options: StartSpanOptions<'_>) -> Span {
+/// #         self.0.start(options)
+/// #     }
+/// #
+/// #     fn inject(&self, context: &SpanContext, carrier: &mut dyn InjectCarrier) {
+/// #         self.0.inject(context, carrier);
+/// #     }
+/// #
+/// #     fn extract(&self, carrier: &dyn ExtractCarrier) -> Result<Option<SpanContext>, ExtractError> {
+/// #         self.0.extract(carrier)
+/// #     }
+/// }
+///
+/// let begun = [Wrapper(NoopTracer).moment(), Moment::wall()];
+/// # drop(begun);
+/// ```
 #[derive(Clone, Copy)]
 pub struct Moment(Reading);
 

@@ -1,17 +1,7 @@
 //! The services of a tracer for its parts: who the process is, counters, lines to the user, and the time.
 //!
 //! A sampler, a codec, a reporter and the other parts are made before their tracer. The tracer's builder therefore
-//! hands them [`Services`] once, by the method `attach` of their trait, before it uses them:
-//!
-//! | part | method |
-//! |---|---|
-//! | sampler | [`Sampler::attach`](crate::sampler::Sampler::attach) |
-//! | throttler | [`Throttler::attach`](crate::throttler::Throttler::attach) |
-//! | baggage restrictions | [`BaggageRestrictions::attach`](crate::restrictions::BaggageRestrictions::attach) |
-//! | codec | [`Codec::attach`](crate::propagation::Codec::attach) |
-//! | codec of a carrier of your own | [`CustomCodec::attach`](crate::propagation::CustomCodec::attach) |
-//! | reporter | [`Reporter::attach`](crate::reporter::Reporter::attach), in a `WorkerHandle` |
-//! | sender | [`Sender::attach`](crate::reporter::sender::Sender::attach), by its reporter |
+//! hands them [`Services`] once, by the method `attach` of their trait, before it uses them.
 //!
 //! # How does a part count and warn?
 //!
@@ -60,6 +50,18 @@
 //! # Ok::<(), tracehound::tracer::BuildError>(())
 //! ```
 //!
+//! # Which parts get them?
+//!
+//! | part | method |
+//! |---|---|
+//! | sampler | [`Sampler::attach`](crate::sampler::Sampler::attach) |
+//! | throttler | [`Throttler::attach`](crate::throttler::Throttler::attach) |
+//! | baggage restrictions | [`BaggageRestrictions::attach`](crate::restrictions::BaggageRestrictions::attach) |
+//! | codec | [`Codec::attach`](crate::propagation::Codec::attach) |
+//! | codec of a carrier of your own | [`CustomCodec::attach`](crate::propagation::CustomCodec::attach) |
+//! | reporter | [`Reporter::attach`](crate::reporter::Reporter::attach), in a `WorkerHandle` |
+//! | sender | [`Sender::attach`](crate::reporter::sender::Sender::attach), by its reporter |
+//!
 //! # How does a part notice a fork?
 //!
 //! A forked child has one thread. Reporters and senders are made anew there
@@ -79,6 +81,34 @@ use crate::poller::Poller;
 use crate::sync::generation;
 
 /// The services of one tracer for its parts. Cheap to clone; clones share their counters and lines.
+///
+/// ```
+/// use std::sync::mpsc;
+/// use std::time::Duration;
+/// use tracehound::clock::ManualClock;
+/// use tracehound::diagnostics::Diagnostics;
+/// use tracehound::metrics::Counter;
+/// use tracehound::model::Process;
+/// use tracehound::services::Services;
+///
+/// // A part that is tried out in a test, with lines and times in the test's hands.
+/// let (sender, lines) = mpsc::channel();
+/// let diagnostics = Diagnostics::with_handler(move |line| {
+///     let _ = sender.send(line.to_owned());
+/// });
+/// let clock = ManualClock::default();
+/// let services = Services::detached(Process::new("shop", vec![]))
+///     .with_diagnostics(diagnostics)
+///     .with_clock(clock.clone());
+///
+/// let before = services.clock().monotonic();
+/// clock.advance(Duration::from_secs(1));
+/// assert_eq!(services.clock().monotonic() - before, Duration::from_secs(1));
+/// services.diagnostics().say("ready");
+/// assert!(lines.recv().expect("a line").contains("ready"));
+/// assert_eq!(services.process().service_name, "shop");
+/// assert_eq!(services.metrics().get(Counter::CallbackPanics), 0);
+/// ```
 #[derive(Clone)]
 pub struct Services {
     process: Arc<Process>,

@@ -63,6 +63,14 @@ impl LogKeys {
     ///
     /// Defaults to false: a 64-bit id has 16 digits, as in `uber-trace-id`. Jaeger finds a trace by either form, a log
     /// store only by the one that stands in the line.
+    ///
+    /// ```
+    /// use tracehound::bridge::LogKeys;
+    ///
+    /// /// For a store whose other services write OTLP.
+    /// const KEYS: LogKeys = LogKeys::new().long_trace_ids(true);
+    /// # let _ = KEYS;
+    /// ```
     #[must_use]
     pub const fn long_trace_ids(mut self, is_long: bool) -> Self {
         self.has_long_trace_ids = is_long;

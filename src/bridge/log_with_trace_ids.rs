@@ -44,6 +44,15 @@ impl<L: Log> LogWithTraceIds<L> {
     }
 
     /// Returns a logger that puts the ids before the message, as `trace_id=… span_id=… sampled=… message`.
+    ///
+    /// ```
+    /// use log::Log;
+    /// use tracehound::bridge::{LogKeys, LogWithTraceIds};
+    ///
+    /// let plain = env_logger::Builder::new().build();
+    /// let logger = LogWithTraceIds::in_message(plain).keys(LogKeys::new().sampled(None));
+    /// logger.log(&log::Record::builder().args(format_args!("paid")).build());
+    /// ```
     pub fn in_message(logger: L) -> Self {
         Self::of(logger, Place::Message)
     }

@@ -1,6 +1,6 @@
 //! Spans of the crate `tracing` in our traces, and the ids of traces in log lines of `tracing` and of the crate `log`.
 //!
-//! # Spans of `tracing`
+//! # How do spans of `tracing` come into our traces?
 //!
 //! A [`TracingLayer`] makes every span of the crate `tracing` a span of a tracer, and every event a log record on the
 //! span in which it happens. Both APIs may be mixed: each makes children of the span that is active, whichever made it.
@@ -79,12 +79,12 @@
 //!
 //! A panic that leaves an entered span marks it with `error=true` and a log record `event=panic`, like other spans.
 //!
-//! # Filters
+//! # Do filters work?
 //!
 //! The layer works under per-layer filters (`with_filter(EnvFilter::…)`), and in a `reload::Layer`. The parent of a
 //! span is the nearest span above it that the filter lets through.
 //!
-//! # What is left out
+//! # What is left out?
 //!
 //! * Events outside of a span, or with `parent: None`; events whose explicit parent is filtered out.
 //! * Spans and events of this crate (targets `tracehound` and `tracehound::…`), and those of its threads, so that
@@ -92,7 +92,7 @@
 //! * Spans and events that begin while the layer formats a field, asks a sampler or ends a span.
 //! * Spans that begin while the tracer is off, or before there is a global tracer.
 //!
-//! # What differs from `tracing`
+//! # What differs from `tracing`?
 //!
 //! * A span has one interval. How often and how long it was entered is not recorded.
 //! * A log record belongs to one span, so an event without a span is nowhere.
@@ -102,7 +102,7 @@
 //! * The causes of [`follows_from`][tracing_span] start when they are named, because a reference holds their ids. A
 //!   root takes none to its own trace once it has started, and a span takes at most 128.
 //!
-//! # Log lines
+//! # How do ids come into log lines?
 //!
 //! A log line that holds the ids of its trace leads to the trace, and the trace to all its lines. [`WithTraceIds`] adds
 //! them to the lines of `tracing_subscriber::fmt`, text or JSON; [`LogWithTraceIds`], with the feature `log`, to the

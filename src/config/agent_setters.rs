@@ -43,6 +43,21 @@ impl Config {
     /// Sets how batches are encoded for the agent.
     ///
     /// Defaults to [`AgentProtocol::Compact`]. Environment: `OTEL_EXPORTER_JAEGER_PROTOCOL`.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tracehound::Config;
+    /// use tracehound::reporter::sender::{AgentProtocol, SocketFamily};
+    ///
+    /// let config = Config::new("shop")
+    ///     .agent_host("jaeger-agent")
+    ///     .agent_port(6832)
+    ///     .agent_protocol(AgentProtocol::Binary)
+    ///     .agent_family(SocketFamily::V4)
+    ///     .agent_lookup_interval(Some(Duration::from_secs(300)));
+    /// let explanation = config.explain();
+    /// assert!(explanation.get("agent_host").is_some_and(|it| it.value().contains("jaeger-agent")));
+    /// ```
     pub fn agent_protocol(mut self, protocol: AgentProtocol) -> Self {
         self.agent.protocol = Setting::of_code(protocol);
         self

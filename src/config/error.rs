@@ -7,6 +7,20 @@ use crate::tracer::BuildError;
 ///
 /// Prints the problems, and then the variables that were passed over, since they may be the cause: a service name may
 /// be missing because the variable that holds it could not be read.
+///
+/// ```
+/// use tracehound::Config;
+///
+/// let variables = |name: &str| match name {
+///     "JAEGER_SAMPLER_TYPE" => Some("probabilistic".to_owned()),
+///     "JAEGER_SAMPLER_PARAM" => Some("1.5".to_owned()),
+///     _ => None,
+/// };
+/// let error = Config::from_lookup(variables).expect_err("above 1");
+/// assert_eq!(error.problems()[0].name(), "JAEGER_SAMPLER_PARAM");
+/// assert_eq!(error.problems()[0].value(), Some("1.5"));
+/// assert!(error.passed_over().is_empty());
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct ConfigError {
     problems: Vec<ConfigProblem>,
@@ -60,6 +74,18 @@ impl std::error::Error for ConfigError {}
 ///
 /// Prints as `JAEGER_SAMPLER_PARAM: expected a probability from 0 to 1, found "1.5"`. A value is cut to 64
 /// characters. It never shows users, passwords, tokens, the user info of a URL, or the values in its query.
+///
+/// ```
+/// use tracehound::Config;
+///
+/// let variables = |name: &str| (name == "JAEGER_DISABLED").then(|| "perhaps".to_owned());
+/// let error = Config::from_lookup(variables).expect_err("neither true nor false");
+/// for problem in error.problems() {
+///     eprintln!("{problem}");
+/// }
+/// assert_eq!(error.problems()[0].name(), "JAEGER_DISABLED");
+/// assert_eq!(error.problems()[0].value(), Some("perhaps"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigProblem {
     name: &'static str,

@@ -6,6 +6,25 @@ use crate::config::setting::{Setting, Source};
 /// Every setting with its value and its origin, from [`Config::explain`](crate::config::Config::explain).
 ///
 /// Prints as a table, with a line below it for each variable that was passed over.
+///
+/// ```
+/// use tracehound::Config;
+/// use tracehound::config::Source;
+///
+/// let variables = |name: &str| match name {
+///     "JAEGER_SERVICE_NAME" => Some("shop".to_owned()),
+///     "JAEGER_AGENT_PROT" => Some("6831".to_owned()), // not a variable of any client
+///     _ => None,
+/// };
+/// let explanation = Config::from_lookup(variables)?.explain();
+/// println!("{explanation}"); // a table
+/// let name = explanation.get("service_name").expect("always there");
+/// assert_eq!(name.source(), Source::Variable("JAEGER_SERVICE_NAME"));
+/// let changed = explanation.settings().iter().filter(|it| it.source() != Source::Default);
+/// assert_eq!(changed.count(), 1);
+/// assert!(explanation.passed_over().is_empty());
+/// # Ok::<(), tracehound::config::ConfigError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Explanation {
     pub(super) settings: Vec<ExplainedSetting>,
@@ -56,6 +75,16 @@ impl fmt::Display for Explanation {
 }
 
 /// One line of an [`Explanation`].
+///
+/// ```
+/// use tracehound::Config;
+/// use tracehound::config::Source;
+///
+/// let explanation = Config::new("shop").explain();
+/// let name = explanation.get("service_name").expect("always there");
+/// assert_eq!((name.name(), name.source()), ("service_name", Source::Code));
+/// assert_eq!(name.value(), r#""shop""#); // quoted, because it may come from outside
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExplainedSetting {
     name: String,

@@ -9,6 +9,26 @@
 //! # Ok::<(), tracehound::config::ConfigError>(())
 //! ```
 //!
+//! A test hands it variables of its own, and so does a program that keeps its settings elsewhere:
+//!
+//! ```
+//! use tracehound::Config;
+//! use tracehound::reporter::NullReporter;
+//!
+//! let variables = |name: &str| match name {
+//!     "JAEGER_SERVICE_NAME" => Some("shop".to_owned()),
+//!     "JAEGER_SAMPLER_TYPE" => Some("const".to_owned()),
+//!     _ => None,
+//! };
+//! let config = Config::from_lookup(variables)?.reporter(NullReporter::new()); // the code wins
+//! println!("{}", config.explain()); // every setting, and where it comes from
+//! let tracer = config.build()?;
+//! assert_eq!(tracer.explain_sampling("checkout"), "const, keeps every trace");
+//! # Ok::<(), tracehound::config::ConfigError>(())
+//! ```
+//!
+//! # Which variables are read?
+//!
 //! [`settings`] returns these settings for a manual or for `--help`:
 //!
 //! | variable | value | default | if it is not set |
@@ -61,7 +81,7 @@
 //! `JAEGER_DISABLED` is read before all others: a disabled tracer never fails for them. In `OTEL_RESOURCE_ATTRIBUTES`,
 //! `service.name` is the name of the service, and the rest are tags.
 //!
-//! # Samplers
+//! # Which sampler do variables choose?
 //!
 //! The type of a sampler decides what its parameter means, and what counts without one. A build without the feature
 //! `remote-sampler` begins with `probabilistic` in place of `remote`:
@@ -131,7 +151,7 @@
 //!   it. A [`ConfigError`] says so for the variables of Jaeger; a header of `OTEL_EXPORTER_OTLP_HEADERS` is left out
 //!   with a warning.
 //!
-//! # How values are read
+//! # How are values read?
 //!
 //! Values are trimmed, and an empty value counts as unset. Booleans are `true`, `1`, `t`, `yes`, `on`, `false`,
 //! `0`, `f`, `no` and `off` in any case. Durations are whole milliseconds, or numbers with units as in `1.5s` and
@@ -294,6 +314,11 @@ impl Config {
     }
 
     /// Reads the environment like [`from_env`](Self::from_env), but ignores a bad variable with a warning.
+    ///
+    /// ```no_run
+    /// let tracer = tracehound::Config::from_env_lossy().build()?;
+    /// # Ok::<(), tracehound::config::ConfigError>(())
+    /// ```
     pub fn from_env_lossy() -> Self {
         Self::from_lookup_lossy(environment::variable)
     }
@@ -308,6 +333,18 @@ impl Config {
     }
 
     /// Reads variables like [`from_lookup`](Self::from_lookup), but ignores a bad variable with a warning.
+    ///
+    /// ```
+    /// use tracehound::Config;
+    ///
+    /// let variables = |name: &str| match name {
+    ///     "JAEGER_SERVICE_NAME" => Some("shop".to_owned()),
+    ///     "JAEGER_TRACEID_128BIT" => Some("perhaps".to_owned()),
+    ///     _ => None,
+    /// };
+    /// let explanation = Config::from_lookup_lossy(variables).explain();
+    /// assert_eq!(explanation.get("trace_id_128bit").map(|it| it.value()), Some("false"));
+    /// ```
     pub fn from_lookup_lossy(lookup: impl Fn(&str) -> Option<String>) -> Self {
         let mut config = Self::default_values().read(&lookup, None);
         let mut warnings = std::mem::take(&mut config.problems);

@@ -66,6 +66,18 @@ impl Config {
     /// program starts again.
     ///
     /// Defaults to none.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tracehound::Config;
+    ///
+    /// let config = Config::new("shop")
+    ///     .sampler_refresh_interval(Duration::from_secs(10))
+    ///     .sampler_max_operations(500)
+    ///     .strategy_file("/var/lib/shop/strategy.json");
+    /// let explanation = config.explain();
+    /// assert_eq!(explanation.get("sampler_max_operations").map(|it| it.value()), Some("500"));
+    /// ```
     pub fn strategy_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.remote.strategy_file = Setting::of_code(Some(path.into()));
         self

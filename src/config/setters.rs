@@ -171,6 +171,32 @@ impl Config {
     ///
     /// Environment: `OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT` for
     /// [`tag_value_bytes`](Limits::tag_value_bytes), `OTEL_SPAN_EVENT_COUNT_LIMIT` for [`logs`](Limits::logs).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tracehound::Config;
+    /// use tracehound::diagnostics::Diagnostics;
+    /// use tracehound::propagation::{HeaderNames, Propagation};
+    /// use tracehound::reporter::NullReporter;
+    /// use tracehound::sampler::ConstSampler;
+    /// use tracehound::span::Limits;
+    ///
+    /// let tracer = Config::new("nameless")
+    ///     .service_name("shop")
+    ///     .disabled(false)
+    ///     .sampler(ConstSampler::new(true))
+    ///     .reporter(NullReporter::new())
+    ///     .queue_size(65_536)
+    ///     .flush_interval(Duration::from_millis(200))
+    ///     .propagation([Propagation::Jaeger])
+    ///     .header_names(HeaderNames::default().trace_id("x-shop-trace")?)
+    ///     .trace_id_128bit(true)
+    ///     .limits(Limits::default().tag_value_bytes(4_096))
+    ///     .diagnostics(Diagnostics::silent())
+    ///     .build()?;
+    /// assert!(tracer.propagated_headers().contains("x-shop-trace"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn limits(mut self, limits: Limits) -> Self {
         self.tag_value_bytes = Setting::of_code(limits.tag_value_bytes);
         self.logs = Setting::of_code(limits.logs);
@@ -197,7 +223,7 @@ impl Config {
         self
     }
 
-    /// Sets the vocabulary in which the [middleware](crate::middleware#names-of-tags) names tags.
+    /// Sets the vocabulary in which the [middleware](crate::middleware#which-names-do-tags-have) names tags.
     ///
     /// Defaults to [`TagNames::OpenTracing`]. Environment: `TRACEHOUND_TAG_NAMES`, with the words `opentracing`,
     /// `opentelemetry` and `both`; if it is not set, `OTEL_SEMCONV_STABILITY_OPT_IN` with `http,database` or

@@ -1,6 +1,13 @@
 use std::fmt;
 
 /// The origin of a setting's value.
+///
+/// ```
+/// use tracehound::config::Source;
+///
+/// assert_eq!(Source::Variable("JAEGER_SERVICE_NAME").to_string(), "JAEGER_SERVICE_NAME");
+/// assert_eq!(Source::Default.to_string(), "default");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Source {

@@ -2,6 +2,16 @@ use std::fmt;
 use std::io;
 
 /// The error of an embedded agent that cannot start.
+///
+/// ```
+/// use tracehound::dev::{DevError, DevOptions, DevServer, Waterfall};
+///
+/// match DevServer::start(DevOptions::new().any_ports().waterfall(Waterfall::Never)) {
+///     Ok(server) => println!("traces at http://{}", server.query_address()),
+///     Err(error @ DevError::Socket(_)) => eprintln!("no loopback interface? {error}"),
+///     Err(error) => eprintln!("{error}"),
+/// }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum DevError {

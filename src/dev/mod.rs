@@ -3,6 +3,15 @@
 //! One line is enough. [`tracehound::dev`](crate::dev()) returns a tracer that keeps every trace. Its spans go by UDP,
 //! as to any agent, to a server on threads of its own, which draws each trace in the terminal:
 //!
+//! ```no_run
+//! use tracehound::prelude::*;
+//!
+//! let tracer = tracehound::dev("shop");
+//! let checkout = tracer.start_active_span("checkout");
+//! tracer.start_span("charge").set_tag("error", true);
+//! drop(checkout);
+//! ```
+//!
 //! ```text
 //! checkout  trace 7f3c..a91e   182.4ms   3 services  depth 3  5 spans  2 errors
 //! shop  checkout       |---------==---------------------------------------------==| 182.4ms
@@ -13,16 +22,22 @@
 //! view: http://127.0.0.1:16699/trace/7f3c00000000a91e   json: ...?format=jaeger   (received 5, dropped 0)
 //! ```
 //!
+//! # How do I read the picture?
+//!
 //! `!` marks an error, `~` a span that is still open, `>` a span that follows another which does not wait for it, and
 //! `?` a span whose parent is missing. `=` marks the critical path: to be faster, begin there. Terminals and browsers
 //! get finer lines, with `━` for the critical path. Names that are too long are cut. A large trace shows
 //! only 60 of its spans: errors first, then the critical path, then the first ones.
+//!
+//! # When is a trace drawn?
 //!
 //! A trace is drawn when it is at rest: no span of it has come for 200 ms, and its root is not known to be open. If a
 //! parent is missing, the agent waits two seconds for it. At most two traces are drawn a second; a few more wait for
 //! their turn, and the others are counted. If standard output is no terminal, nothing is drawn unless
 //! [`Waterfall::Always`] asks for it. The remaining traces are drawn when the last tracer of the server is dropped or
 //! closed, so a program that keeps its tracer in a `static` has to close it.
+//!
+//! # What does the viewer show?
 //!
 //! The line under the picture has the address of a page about the trace: [`view`](crate::view) says what the page
 //! shows. It needs no network, and [`Trace::write_html`](crate::view::Trace::write_html) writes it to a file. Clients
@@ -38,6 +53,8 @@
 //! | `/compare` | two traces, with the spans that were added, removed or took longer |
 //! | `/graph` | which services call which: rates, errors, durations |
 //! | `/open-spans` | the spans that are open now |
+//!
+//! # What can other programs send to it?
 //!
 //! Other processes show up too, in any language: the server listens on the ports that Jaeger clients send to.
 //!
@@ -58,11 +75,16 @@
 //! starts first. If something else has one of the ports, likely a real Jaeger, the agent uses a free port in its
 //! place, and a line says which.
 //!
+//! # What about production?
+//!
 //! In production spans go to a real agent. [`Config::dev`](crate::Config::dev), or `TRACEHOUND_DEV=1` in the
 //! environment, puts the embedded one in its place without a change of the code.
 //!
 //! The module is for development. It listens on the loopback interface alone, answers only requests for loopback names,
 //! holds a bounded number of traces, and trusts no input: a datagram that makes no sense is counted and ignored.
+//!
+//! # Which choices are there?
+//!
 //! [`DevOptions`] holds every choice:
 //!
 //! ```

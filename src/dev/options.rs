@@ -37,6 +37,33 @@ pub struct DevOptions {
     pub(crate) diagnostics: Diagnostics,
 }
 
+/// A whole backend for a test of another program, with every port and a bound on its memory:
+///
+/// ```
+/// use tracehound::dev::{DevOptions, DevServer};
+/// use tracehound::diagnostics::Diagnostics;
+///
+/// let options = DevOptions::new()
+///     .agent_port(6831)
+///     .binary_agent_port(6832)
+///     .collector_port(14268)
+///     .sampling_port(5778)
+///     .query_port(16699)
+///     .jaeger_query_port(16686)
+///     .otlp_port(4318)
+///     .zipkin_port(9411)
+///     .any_ports() // in a test: all of them, where the system likes
+///     .max_traces(100)
+///     .max_bytes(1 << 20)
+///     .waterfall_to(Vec::new()) // a writer of your own
+///     .color(false)
+///     .diagnostics(Diagnostics::silent());
+/// # #[cfg(feature = "_grpc-receiver")]
+/// let options = options.otlp_grpc_port(0).jaeger_grpc_port(0);
+/// let server = DevServer::start(options)?;
+/// assert!(server.zipkin_address().is_some() && server.jaeger_query_address().is_some());
+/// # Ok::<(), tracehound::dev::DevError>(())
+/// ```
 impl DevOptions {
     /// Returns the defaults: the ports of a Jaeger agent and collector, 1,000 traces or 32 MiB, pictures on a terminal.
     pub fn new() -> Self {
@@ -314,6 +341,14 @@ impl fmt::Debug for DevOptions {
 }
 
 /// The choice of whether traces are printed to standard output.
+///
+/// ```
+/// use tracehound::dev::{DevOptions, Waterfall};
+///
+/// // Pictures in the log of a build, where standard output is no terminal.
+/// let options = DevOptions::new().any_ports().waterfall(Waterfall::Always).columns(120);
+/// # drop(options);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Waterfall {

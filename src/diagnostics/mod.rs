@@ -3,21 +3,52 @@
 //! The lines go to standard error, unless [`Diagnostics`] hand them to a handler or to a logging crate. On standard
 //! error, several tracers of one process that report one problem share one line. Text from outside (header values,
 //! tags) is never in a line as it came: a line holds at most an id, or a shortened and escaped piece.
+//!
+//! # How do I have the lines elsewhere?
+//!
+//! ```
+//! use std::sync::mpsc;
+//! use tracehound::diagnostics::Diagnostics;
+//! use tracehound::prelude::*;
+//!
+//! let (sender, lines) = mpsc::channel();
+//! let diagnostics = Diagnostics::with_handler(move |line| {
+//!     let _ = sender.send(line.to_owned()); // into the log of the program
+//! });
+//! let tracer = JaegerTracer::builder("shop").diagnostics(diagnostics).build()?;
+//! let headers = [("uber-trace-id", "no trace id")];
+//! assert!(tracer.extract(&headers).is_err());
+//! assert!(lines.recv().is_ok(), "a line about the header");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [`Diagnostics::to_log`] and [`Diagnostics::to_tracing`] hand them to the crates `log` and `tracing`,
+//! [`Diagnostics::silent`] to nobody.
+//!
+//! # How does a part of my own say something?
+//!
+//! A sampler, codec, reporter or sender takes the tracer's diagnostics from its [services](crate::services). It
+//! [warns](Diagnostics::warn) of what is wrong, [tells](Diagnostics::recovered) when that is over, and
+//! [says](Diagnostics::say) what happens once.
 
+mod quiet;
 mod subjects;
 mod words;
+mod written_lines;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 #[cfg(unix)]
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::clock::instant_now;
-use crate::diagnostics::subjects::{QUIET, Subjects};
+use crate::diagnostics::quiet::Quiet;
+use crate::diagnostics::subjects::Subjects;
+use crate::diagnostics::written_lines::written_lines;
 use crate::panics::caught;
 use crate::sync::PerProcess;
 #[cfg(unix)]
@@ -190,6 +221,24 @@ impl Diagnostics {
     ///
     /// `cause` is a short name, which is not shown. If you write a sampler, codec, reporter or sender, begin the name
     /// with that of your part, such as `my_sampler_poll`.
+    ///
+    /// ```
+    /// use std::sync::{Arc, Mutex};
+    /// use tracehound::diagnostics::Diagnostics;
+    ///
+    /// let lines = Arc::new(Mutex::new(Vec::new()));
+    /// let sink = lines.clone();
+    /// let diagnostics = Diagnostics::with_handler(move |line| {
+    ///     sink.lock().expect("no panic").push(line.to_owned());
+    /// });
+    /// diagnostics.say("the files go to /var/lib/shop");
+    /// for _ in 0..1_000 {
+    ///     diagnostics.warn("file_sender_full", || "the disk is full".to_owned());
+    /// }
+    /// diagnostics.recovered("file_sender_full", || "the disk has room again".to_owned());
+    /// let said = ["the files go to /var/lib/shop", "the disk is full", "the disk has room again"];
+    /// assert_eq!(*lines.lock().expect("no panic"), said);
+    /// ```
     pub fn warn(&self, cause: &'static str, line: impl FnOnce() -> String) {
         self.tell(cause, line);
     }
@@ -281,96 +330,6 @@ fn with_count(line: String, suppressed: u64) -> String {
     }
 }
 
-/// Lets one line through in ten seconds.
-#[derive(Default)]
-struct Quiet {
-    last_line: Option<Instant>,
-    suppressed: u64,
-}
-
-impl Quiet {
-    /// Returns how many lines were suppressed, `more` included, if a line may be written now. Else counts it as
-    /// suppressed.
-    fn admit(&mut self, now: Instant, more: u64) -> Option<u64> {
-        if self.is_quiet(now) {
-            self.suppressed += more + 1;
-            return None;
-        }
-        self.last_line = Some(now);
-        Some(std::mem::take(&mut self.suppressed) + more)
-    }
-
-    fn is_quiet(&self, now: Instant) -> bool {
-        self.last_line
-            .is_some_and(|last| now.saturating_duration_since(last) < QUIET)
-    }
-}
-
-/// The lines that the tracers of this process have written to standard error, so that one problem makes one line and
-/// not one for each tracer.
-struct WrittenLines {
-    causes: BTreeMap<&'static str, LinesOfCause>,
-}
-
-/// A line names its destination, so lines about two destinations differ.
-#[derive(Default)]
-struct LinesOfCause {
-    warnings: HashMap<String, Quiet>,
-    /// The lines since the last warning that told of an end.
-    ends: Vec<String>,
-}
-
-/// How many different lines are remembered for one cause. Further ones are written each time.
-const MAX_LINES: usize = 64;
-
-impl WrittenLines {
-    const fn new() -> Self {
-        Self {
-            causes: BTreeMap::new(),
-        }
-    }
-
-    /// Returns how many lines were suppressed if the process has not said this in the last ten seconds.
-    fn warn(&mut self, cause: &'static str, line: &str, now: Instant, more: u64) -> Option<u64> {
-        let lines = self.causes.entry(cause).or_default();
-        if !lines.warnings.contains_key(line) && lines.warnings.len() >= MAX_LINES {
-            lines.warnings.retain(|_, quiet| quiet.is_quiet(now));
-        }
-        let suppressed = match lines.warnings.get_mut(line) {
-            Some(quiet) => quiet.admit(now, more)?,
-            None => {
-                if lines.warnings.len() < MAX_LINES {
-                    let mut quiet = Quiet::default();
-                    quiet.admit(now, 0);
-                    lines.warnings.insert(line.to_owned(), quiet);
-                }
-                more
-            }
-        };
-        lines.ends.clear();
-        Some(suppressed)
-    }
-
-    /// Returns whether no tracer has written this line since the last warning of the cause.
-    fn recovered(&mut self, cause: &'static str, line: &str) -> bool {
-        let ends = &mut self.causes.entry(cause).or_default().ends;
-        if ends.iter().any(|end| end == line) {
-            return false;
-        }
-        if ends.len() < MAX_LINES {
-            ends.push(line.to_owned());
-        }
-        true
-    }
-}
-
-fn written_lines() -> MutexGuard<'static, WrittenLines> {
-    static WRITTEN: PerProcess<Mutex<WrittenLines>> =
-        PerProcess::of_first(Mutex::new(WrittenLines::new()));
-    let lines = WRITTEN.get(|_| Mutex::new(WrittenLines::new()));
-    lines.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Writes a line to standard error. Not by `eprintln!`, which panics when standard error is closed; in a forked child
 /// not under the standard library's lock either, which may have been held at the fork.
 pub(crate) fn write_to_stderr(line: &str) {
@@ -450,48 +409,5 @@ mod tests {
         let diagnostics = Diagnostics::with_handler(|_| panic!("handler"));
         diagnostics.say("line");
         diagnostics.warn("cause", || "line".to_owned());
-    }
-
-    #[test]
-    fn tracers_of_a_process_say_the_same_thing_once() {
-        let mut lines = WrittenLines::new();
-        let now = instant_now();
-        let mut refused = |to: &str, after: u64, more| {
-            lines.warn("refused", to, now + Duration::from_secs(after), more)
-        };
-        assert_eq!(refused("a", 0, 0), Some(0));
-        for _ in 0..399 {
-            assert_eq!(refused("a", 1, 0), None);
-        }
-        assert_eq!(refused("b", 1, 0), Some(0), "another destination");
-        assert_eq!(refused("a", 11, 2), Some(401));
-        assert_eq!(refused("a", 12, 2), None);
-        assert_eq!(refused("a", 22, 0), Some(3));
-    }
-
-    #[test]
-    fn the_end_of_a_trouble_is_said_once_after_each_warning() {
-        let mut lines = WrittenLines::new();
-        let now = instant_now();
-        lines.warn("refused", "a", now, 0);
-        lines.warn("refused", "b", now, 0);
-        assert!(lines.recovered("refused", "a again"));
-        assert!(lines.recovered("refused", "b again"));
-        assert!(!lines.recovered("refused", "a again"));
-        assert_eq!(lines.warn("refused", "a", now + QUIET, 0), Some(0));
-        assert!(lines.recovered("refused", "a again"));
-    }
-
-    #[test]
-    fn lines_without_number_take_no_memory_without_bound() {
-        let mut lines = WrittenLines::new();
-        let now = instant_now();
-        for n in 0..1_000 {
-            assert_eq!(lines.warn("queue_full", &n.to_string(), now, 0), Some(0));
-            lines.recovered("queue_full", &n.to_string());
-        }
-        assert_eq!(lines.causes["queue_full"].warnings.len(), MAX_LINES);
-        lines.warn("queue_full", "later", now + QUIET, 0);
-        assert_eq!(lines.causes["queue_full"].warnings.len(), 1);
     }
 }

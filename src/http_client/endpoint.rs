@@ -196,6 +196,19 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
 /// The error of a URL that the tracer cannot ask.
 ///
 /// It does not repeat the URL, which may hold a password.
+///
+/// ```
+/// # #[cfg(feature = "otlp")] {
+/// use tracehound::reporter::sender::{InvalidEndpoint, OtlpSender};
+///
+/// let error_of = |endpoint| OtlpSender::new(endpoint).err();
+/// assert_eq!(error_of("ftp://localhost:4318"), Some(InvalidEndpoint::UnknownScheme));
+/// assert_eq!(error_of("localhost:4318"), Some(InvalidEndpoint::NotAUrl));
+/// let exposed = error_of("http://me:secret@otel.example/v1/traces").expect("in the clear");
+/// assert_eq!(exposed, InvalidEndpoint::ExposedCredentials);
+/// assert!(!exposed.to_string().contains("secret"));
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidEndpoint {

@@ -87,6 +87,17 @@ const SECRET_ENDINGS: [&str; 4] = ["-key", "-token", "-secret", "-password"];
 /// The error of a header that a request cannot carry.
 ///
 /// It repeats neither the name nor the value, which may be a secret.
+///
+/// ```
+/// # #[cfg(feature = "otlp")] {
+/// use tracehound::reporter::sender::{InvalidHeader, OtlpSender};
+///
+/// let error_of = |name, value| OtlpSender::new("http://localhost:4318").expect("a URL").header(name, value).err();
+/// assert_eq!(error_of("x tenant", "acme"), Some(InvalidHeader::Name));
+/// assert_eq!(error_of("x-tenant", "ac\nme"), Some(InvalidHeader::Value));
+/// assert_eq!(error_of("content-length", "7"), Some(InvalidHeader::Reserved));
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidHeader {

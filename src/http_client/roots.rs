@@ -40,6 +40,16 @@ pub(super) fn certificates(pem: &[u8]) -> Result<Vec<Certificate<'static>>, Inva
 }
 
 /// The error of a text that should hold certificates or a private key in PEM, and does not.
+///
+/// ```
+/// # #[cfg(feature = "remote-sampler")] {
+/// use tracehound::sampler::remote::HttpStrategyFetcher;
+///
+/// let fetcher = HttpStrategyFetcher::new("https://jaeger.example/sampling").expect("a URL");
+/// let error = fetcher.root_certificates("not PEM").expect_err("no certificate");
+/// println!("{error}");
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidCertificates(&'static str);
 

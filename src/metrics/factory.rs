@@ -77,18 +77,76 @@ pub trait MetricsFactory: Send + Sync {
 }
 
 /// A counter of a [`MetricsFactory`].
+///
+/// ```
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use tracehound::metrics::CounterHandle;
+///
+/// /// A counter in a static of the program.
+/// struct Static(&'static AtomicU64);
+///
+/// impl CounterHandle for Static {
+///     fn add(&self, n: u64) {
+///         self.0.fetch_add(n, Ordering::Relaxed);
+///     }
+/// }
+///
+/// static SPANS: AtomicU64 = AtomicU64::new(0);
+/// Static(&SPANS).add(3);
+/// assert_eq!(SPANS.load(Ordering::Relaxed), 3);
+/// ```
 pub trait CounterHandle: Send + Sync {
     /// Adds to the counter.
     fn add(&self, n: u64);
 }
 
 /// A gauge of a [`MetricsFactory`].
+///
+/// ```
+/// use std::sync::atomic::{AtomicI64, Ordering};
+/// use tracehound::metrics::GaugeHandle;
+///
+/// /// A gauge in a static of the program.
+/// struct Static(&'static AtomicI64);
+///
+/// impl GaugeHandle for Static {
+///     fn set(&self, value: i64) {
+///         self.0.store(value, Ordering::Relaxed);
+///     }
+/// }
+///
+/// static QUEUE: AtomicI64 = AtomicI64::new(0);
+/// Static(&QUEUE).set(7);
+/// assert_eq!(QUEUE.load(Ordering::Relaxed), 7);
+/// ```
 pub trait GaugeHandle: Send + Sync {
     /// Replaces the value.
     fn set(&self, value: i64);
 }
 
 /// A timer of a [`MetricsFactory`]: a histogram or summary of durations.
+///
+/// ```
+/// use std::time::Duration;
+/// use tracehound::metrics::{InMemoryMetrics, MetricName, MetricsFactory, TimerHandle};
+///
+/// /// Leaves out what is too short to matter.
+/// struct LongOnes(Box<dyn TimerHandle>);
+///
+/// impl TimerHandle for LongOnes {
+///     fn record(&self, duration: Duration) {
+///         if duration >= Duration::from_millis(1) {
+///             self.0.record(duration);
+///         }
+///     }
+/// }
+///
+/// let metrics = InMemoryMetrics::new();
+/// let timer = LongOnes(metrics.timer(&MetricName::new("wait", &[], "Time in the queue.")));
+/// timer.record(Duration::from_micros(3));
+/// timer.record(Duration::from_secs(3));
+/// assert_eq!(metrics.timer_value("wait", &[]).count, 1);
+/// ```
 pub trait TimerHandle: Send + Sync {
     /// Records one duration.
     fn record(&self, duration: Duration);

@@ -57,6 +57,20 @@ enum Series {
 }
 
 /// The durations that a timer has recorded.
+///
+/// ```
+/// use std::time::Duration;
+/// use tracehound::metrics::{InMemoryMetrics, MetricName, MetricsFactory};
+///
+/// let metrics = InMemoryMetrics::new();
+/// let timer = metrics.timer(&MetricName::new("wait", &[], "Time in the queue."));
+/// for seconds in [1, 3] {
+///     timer.record(Duration::from_secs(seconds));
+/// }
+/// let wait = metrics.timer_value("wait", &[]);
+/// assert_eq!(wait.sum / 2, Duration::from_secs(2));
+/// assert_eq!((wait.min, wait.max), (Duration::from_secs(1), Duration::from_secs(3)));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TimerValue {
@@ -88,6 +102,15 @@ impl InMemoryMetrics {
     }
 
     /// Returns the value of a gauge, or `None` if there is none of this name with these labels.
+    ///
+    /// ```
+    /// use tracehound::metrics::{InMemoryMetrics, MetricName, MetricsFactory};
+    ///
+    /// let metrics = InMemoryMetrics::new();
+    /// metrics.gauge(&MetricName::new("queue", &[("shop", "teapots")], "Orders that wait.")).set(7);
+    /// assert_eq!(metrics.gauge_value("queue", &[("shop", "teapots")]), Some(7));
+    /// assert_eq!(metrics.gauge_value("queue", &[]), None);
+    /// ```
     pub fn gauge_value(&self, name: &str, labels: &[(&str, &str)]) -> Option<i64> {
         match self.find(name, labels) {
             Some(Series::Gauge(gauge)) => Some(gauge.load(Ordering::Relaxed)),

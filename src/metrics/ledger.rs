@@ -2,6 +2,22 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A reason why a finished span did not leave the process.
+///
+/// ```
+/// use std::time::Duration;
+/// use tracehound::metrics::DropCause;
+/// use tracehound::prelude::*;
+/// use tracehound::sampler::ConstSampler;
+///
+/// let tracer = JaegerTracer::builder("shop").sampler(ConstSampler::new(true)).build()?;
+/// tracer.close(Duration::from_secs(1));
+/// tracer.start_span("late").finish();
+/// for cause in DropCause::ALL {
+///     println!("{} {}", cause.name(), tracer.report().dropped.get(*cause));
+/// }
+/// assert_eq!(tracer.report().dropped.get(DropCause::AfterShutdown), 1);
+/// # Ok::<(), tracehound::tracer::BuildError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DropCause {
@@ -139,6 +155,16 @@ impl DropCounts {
     }
 
     /// Returns each cause that has dropped spans, with their number.
+    ///
+    /// ```
+    /// use tracehound::metrics::{DropCause, DropCounts};
+    ///
+    /// let mut all = DropCounts::default();
+    /// let mut of_one = DropCounts::default();
+    /// of_one.add(DropCause::QueueFull, 2);
+    /// all.merge(&of_one);
+    /// assert_eq!(all.iter().collect::<Vec<_>>(), [(DropCause::QueueFull, 2)]);
+    /// ```
     pub fn iter(&self) -> impl Iterator<Item = (DropCause, u64)> + '_ {
         DropCause::ALL
             .iter()
@@ -173,6 +199,25 @@ impl fmt::Debug for DropCounts {
 /// A span counts as sent if this process knows of no loss. For UDP that means: the kernel took the datagram, the
 /// agent's host has not refused it, and, if the agent is on this Linux host, its receive buffer had room. For a request
 /// it means that the collector has answered that it has the span.
+///
+/// ```
+/// use std::time::Duration;
+/// use tracehound::prelude::*;
+/// use tracehound::reporter::InMemoryReporter;
+/// use tracehound::sampler::ConstSampler;
+///
+/// let tracer = JaegerTracer::builder("shop")
+///     .sampler(ConstSampler::new(true))
+///     .reporter(InMemoryReporter::new())
+///     .build()?;
+/// tracer.start_span("checkout").finish();
+/// let report = tracer.close(Duration::from_secs(5));
+/// if !report.is_complete() {
+///     eprintln!("traces are incomplete: {report}");
+/// }
+/// assert_eq!(report.finished, report.sent + report.dropped.total() + report.queued);
+/// # Ok::<(), tracehound::tracer::BuildError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FlushReport {

@@ -34,6 +34,22 @@ pub struct Loss {
 }
 
 /// The last loss of spans for one cause.
+///
+/// ```
+/// use tracehound::metrics::{LastLoss, Loss};
+///
+/// /// A line for a page about the state of the program.
+/// fn line(loss: &Loss) -> String {
+///     let reason = match &loss.last {
+///         Some(LastLoss { reason, .. }) => reason.as_str(),
+///         None => "no reason is known",
+///     };
+///     format!("{} spans lost: {}; {reason}", loss.spans, loss.cause)
+/// }
+///
+/// # let tracer = tracehound::JaegerTracer::disabled();
+/// assert!(tracer.metrics().losses().iter().map(line).collect::<String>().is_empty());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LastLoss {

@@ -87,6 +87,7 @@ mod ledger;
 mod losses;
 mod page;
 mod snapshot;
+mod text_format;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -99,9 +100,10 @@ pub use in_memory::{InMemoryMetrics, TimerValue};
 pub(crate) use ledger::Ledger;
 pub use ledger::{DropCause, DropCounts, FlushReport};
 pub use losses::{LastLoss, Loss};
-pub use page::{Exemplar, HistogramView, Labels, MetricsPage, MetricsSource, TextFormat};
+pub use page::{Exemplar, HistogramView, Labels, MetricsPage, MetricsSource};
 pub(crate) use snapshot::Accounts;
 pub use snapshot::MetricsSnapshot;
+pub use text_format::TextFormat;
 
 use crate::metrics::losses::LastLosses;
 use crate::sync::PerProcess;
@@ -156,6 +158,15 @@ impl Metrics {
 
     /// Returns every counter with its value, in the order of [`Counter::ALL`]. [`snapshot`](Self::snapshot) returns the
     /// gauge too.
+    ///
+    /// ```
+    /// use tracehound::metrics::{Counter, Metrics};
+    ///
+    /// let metrics = Metrics::default();
+    /// metrics.add(Counter::DecodingErrors, 1);
+    /// let counted: Vec<_> = metrics.iter().filter(|(_, count)| *count > 0).collect();
+    /// assert_eq!(counted, [(Counter::DecodingErrors, 1)]);
+    /// ```
     pub fn iter(&self) -> impl Iterator<Item = (Counter, u64)> + '_ {
         self.snapshot().into_counters().into_iter()
     }
@@ -188,6 +199,14 @@ impl Metrics {
     }
 
     /// Returns what was lost, by cause, and why last.
+    ///
+    /// ```
+    /// use tracehound::metrics::Metrics;
+    ///
+    /// for loss in Metrics::default().losses() {
+    ///     println!("{} spans lost as {}", loss.spans, loss.cause);
+    /// }
+    /// ```
     pub fn losses(&self) -> Vec<Loss> {
         let counts = self.report().dropped;
         self.inner().last_losses().losses(&counts)
@@ -295,6 +314,15 @@ impl CounterBlock {
 macro_rules! counters {
     ($($(#[doc = $doc:literal])* $variant:ident = $name:literal $labels:expr;)*) => {
         /// Something that the tracer counts. Its `Display` and adapters show the name and the labels.
+        ///
+        /// ```
+        /// use tracehound::metrics::Counter;
+        ///
+        /// let counter = Counter::FinishedSpansSampled;
+        /// assert_eq!((counter.name(), counter.labels()), ("finished_spans", &[("sampled", "y")][..]));
+        /// assert_eq!(counter.help(), "Spans finished.");
+        /// assert!(Counter::ALL.contains(&counter));
+        /// ```
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Counter {

@@ -3,44 +3,27 @@
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
-/// A text format for a page of metrics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum TextFormat {
-    /// Prometheus' text format, version 0.0.4, which every scraper reads. It has no exemplars.
-    Prometheus,
-    /// OpenMetrics, version 1.0.0. Prometheus asks for it by its `accept` header.
-    OpenMetrics,
-}
-
-impl TextFormat {
-    /// Returns the format that a scraper asks for: OpenMetrics if its `accept` header names that, else Prometheus'.
-    ///
-    /// ```
-    /// use tracehound::metrics::TextFormat;
-    ///
-    /// let accept = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.4";
-    /// assert_eq!(TextFormat::of_accept(accept), TextFormat::OpenMetrics);
-    /// assert_eq!(TextFormat::of_accept("*/*"), TextFormat::Prometheus);
-    /// ```
-    pub fn of_accept(accept: &str) -> Self {
-        if accept.contains("application/openmetrics-text") {
-            Self::OpenMetrics
-        } else {
-            Self::Prometheus
-        }
-    }
-
-    /// Returns the value of the `content-type` header for a page in this format.
-    pub const fn content_type(self) -> &'static str {
-        match self {
-            Self::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
-            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
-        }
-    }
-}
+use crate::metrics::text_format::TextFormat;
 
 /// A source of metrics for a [`MetricsPage`].
+///
+/// ```
+/// use tracehound::metrics::{MetricsPage, MetricsSource, TextFormat};
+///
+/// /// The state of a shop.
+/// struct Shop {
+///     open_orders: i64,
+/// }
+///
+/// impl MetricsSource for Shop {
+///     fn write_to(&self, page: &mut MetricsPage) {
+///         page.gauge("open_orders", "Orders that are not packed.", [(&[][..], self.open_orders)]);
+///     }
+/// }
+///
+/// let page = MetricsPage::new(TextFormat::Prometheus).with(&Shop { open_orders: 7 }).finish();
+/// assert!(page.contains("\nopen_orders 7\n"));
+/// ```
 pub trait MetricsSource {
     /// Writes the metrics, as of now.
     fn write_to(&self, page: &mut MetricsPage);
@@ -76,9 +59,41 @@ pub struct MetricsPage {
 }
 
 /// The labels of a series: names and values.
+///
+/// ```
+/// use tracehound::metrics::{Labels, MetricsPage, TextFormat};
+///
+/// let teapots: Labels<'_> = &[("shop", "teapots"), ("zone", "eu-1")];
+/// let mut page = MetricsPage::new(TextFormat::OpenMetrics);
+/// page.counter("orders", "Orders taken.", [(teapots, 3)]);
+/// assert!(page.finish().contains(r#"orders_total{shop="teapots",zone="eu-1"} 3"#));
+/// ```
 pub type Labels<'a> = &'a [(&'a str, &'a str)];
 
 /// A histogram of durations, as a [`MetricsPage`] shows it.
+///
+/// ```
+/// use std::time::Duration;
+/// use tracehound::metrics::{Exemplar, HistogramView, MetricsPage, TextFormat};
+/// use tracehound::model::TraceId;
+///
+/// let trace_id = TraceId::new(0, 1).expect("not zero");
+/// let slow = Exemplar::new(trace_id, Duration::from_secs(3), Duration::from_secs(1_500_000_000));
+/// let durations = HistogramView {
+///     bounds: &[Duration::from_millis(10), Duration::from_secs(1)],
+///     counts: &[5, 2, 1],
+///     sum: Duration::from_secs(4),
+///     exemplars: &[None, None, Some(slow)],
+/// };
+/// let mut page = MetricsPage::new(TextFormat::OpenMetrics);
+/// assert_eq!(page.format(), TextFormat::OpenMetrics);
+/// page.histogram("request_seconds", "Time of a request.", [(&[][..], durations)]);
+/// page.summary("wait_seconds", "Time in the queue.", [(&[][..], 2, Duration::from_secs(1))]);
+/// page.gauge("queue", "Requests that wait.", [(&[][..], 0)]);
+/// let text = page.finish();
+/// assert!(text.contains("request_seconds_bucket{le=\"1.0\"} 7\n"));
+/// assert!(text.contains("# {trace_id=\"0000000000000001\"}"));
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct HistogramView<'a> {
     /// The highest duration that each bucket but the last one holds, in rising order.
@@ -92,6 +107,16 @@ pub struct HistogramView<'a> {
 }
 
 /// A kept trace that stands for the durations in a bucket of a histogram.
+///
+/// ```
+/// use std::time::Duration;
+/// use tracehound::metrics::Exemplar;
+/// use tracehound::model::TraceId;
+///
+/// let trace_id = TraceId::new(0, 1).expect("not zero");
+/// let slow = Exemplar::new(trace_id, Duration::from_secs(3), Duration::from_secs(1_500_000_000));
+/// assert_eq!(slow.duration, Duration::from_secs(3));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Exemplar {
@@ -177,6 +202,18 @@ impl MetricsPage {
     }
 
     /// Writes a gauge.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tracehound::metrics::{MetricsPage, TextFormat};
+    ///
+    /// let mut page = MetricsPage::new(TextFormat::Prometheus);
+    /// page.gauge("queue", "Orders that wait.", [(&[("shop", "teapots")][..], 7)]);
+    /// page.summary("wait_seconds", "Time in the queue.", [(&[][..], 2, Duration::from_secs(3))]);
+    /// let text = page.finish();
+    /// assert!(text.contains("\nqueue{shop=\"teapots\"} 7\n"));
+    /// assert!(text.contains("\nwait_seconds_count 2\n"));
+    /// ```
     pub fn gauge<'a>(
         &mut self,
         name: &str,

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::atomic::Ordering;
 use std::sync::{PoisonError, Weak};
 
-use crate::metrics::page::{MetricsPage, MetricsSource, TextFormat};
+use crate::metrics::page::{MetricsPage, MetricsSource};
+use crate::metrics::text_format::TextFormat;
 use crate::metrics::{Counter, FlushReport, Metrics};
 
 /// The metrics of a tracer about itself as of one moment: every counter, and the length of the queue.
@@ -120,6 +121,16 @@ impl Metrics {
     }
 
     /// Returns all metrics in the text format of OpenMetrics.
+    ///
+    /// ```
+    /// use tracehound::JaegerTracer;
+    /// use tracehound::metrics::Counter;
+    ///
+    /// let metrics = JaegerTracer::builder("shop").build()?.metrics();
+    /// assert!(metrics.open_metrics().ends_with("# EOF\n"));
+    /// assert_eq!(metrics.snapshot().counters().len(), Counter::ALL.len());
+    /// # Ok::<(), tracehound::tracer::BuildError>(())
+    /// ```
     pub fn open_metrics(&self) -> String {
         MetricsPage::new(TextFormat::OpenMetrics)
             .with(self)

@@ -33,7 +33,7 @@
 //! response ◄─ body ends: span finishes ◄────────── body ends: span finishes ◄─ response
 //! ```
 //!
-//! # Which type for which library
+//! # Which type for which library?
 //!
 //! | library | feature | server | client |
 //! |---|---|---|---|
@@ -51,7 +51,7 @@
 //! | async-nats | `nats` | [`NatsMessages`], [`JetStreamMessages`] | [`TracedNats`], [`TracedJetStream`] |
 //! | any client of a queue or broker | | [`MessageBus::receive`] | [`MessageBus::send`] |
 //!
-//! # What a span records
+//! # What does a span record?
 //!
 //! | | server | client |
 //! |---|---|---|
@@ -63,9 +63,9 @@
 //!
 //! Error texts and URLs are recorded with their secrets hidden: user names, passwords, and the values of query and path
 //! parameters. Headers and gRPC metadata are recorded only on request, and those that hold secrets never. Bodies are
-//! recorded only in [test environments](#test-environments).
+//! recorded only in [test environments](#how-do-i-record-everything-in-a-test-environment).
 //!
-//! # When a span ends
+//! # When does a span end?
 //!
 //! A span ends with the body of the response, or with its head if [`SpanEnd::Head`] is set.
 //!
@@ -75,12 +75,12 @@
 //!   log event `body_dropped`.
 //! * A body that ends before its `content-length` has **failed**.
 //! * A request to **upgrade**, for example to a WebSocket, ends with the head of the 101 response, on both sides. The
-//!   connection that follows is a [session](#sessions).
+//!   connection that follows is a [session](#what-becomes-of-an-upgraded-connection).
 //!
 //! Tags and log records that reach a [`RequestSpan`] after its end are lost. Each is counted as
 //! [`DroppedItems`](crate::metrics::Counter::DroppedItems), if the span is sampled.
 //!
-//! # Sessions
+//! # What becomes of an upgraded connection?
 //!
 //! The connection that a request is upgraded to may stay open for hours, and its end is what people ask about: who
 //! reset it? With `sessions`, a setter of [`ServerLayer`] and [`ClientLayer`], it gets a span of its own, which follows
@@ -153,7 +153,7 @@
 //! The span has no `span.kind`. With one it would count, in metrics that are made from spans, as a request that took
 //! hours.
 //!
-//! # gRPC
+//! # What is different for gRPC?
 //!
 //! A call is named after its method, `/package.Service/Method`. It has no URL and no HTTP status. A status other than
 //! OK sets `response_code` and `response_class` and logs an error, as otgrpc does. It also sets `error=true`: on a
@@ -206,19 +206,19 @@
 //! Metadata are recorded by allow-list, as [headers](ServerLayer::request_headers) of the request and of the response,
 //! trailers included.
 //!
-//! # Thrift
+//! # How do I trace calls of Thrift?
 //!
 //! A generated client gets its protocols from [`ThriftClient::wrap`], and a server gets a [`ThriftProcessor`]. A call is
 //! named after its method. The context is a field of its arguments that peers without tracing skip. An exception is an
 //! error, whether the service declares it or not; its text has its secrets hidden, and its fields are not recorded. The
 //! tags are in [a table](ThriftClient#what-a-span-records). As with gRPC, callers cannot make up names.
 //!
-//! # Protocols of your own
+//! # How do I trace a protocol of my own?
 //!
 //! [`ContextFrames`] writes a context in front of a message, and reads it again: on TCP or any stream of bytes, blocking,
 //! with tokio, or into and from a buffer. Spans start where your code starts them.
 //!
-//! # Whom to trust
+//! # Whom does a server trust?
 //!
 //! A caller's context is only as good as the caller. [`ServerLayer::trust`] says what a listener believes:
 //!
@@ -233,7 +233,7 @@
 //! In the other direction, [`Destinations`] says which hosts a client sends trace headers to, and which of these get
 //! baggage. From requests to other hosts a client also removes the headers of a caller whose request is forwarded.
 //!
-//! # Details on request
+//! # What else can be recorded on request?
 //!
 //! These settings are off by default, and cost nothing then:
 //!
@@ -246,7 +246,7 @@
 //! | [`TracingMiddleware::log_redirects`] | log event `redirect` for each redirect that reqwest follows, tag `http.redirects` |
 //! | [`ClientLayer::trace_response`], and that of [`TracingMiddleware`] | tags `traceresponse.trace_id` and `traceresponse.span_id`, if the server has worked on the request in another trace and says so |
 //!
-//! # Databases
+//! # How do I trace calls to a database?
 //!
 //! [`Database`] makes a span for each call, with any driver: it runs the driver's future or blocking code. The
 //! name is the first word of the statement, such as `SELECT`. Statements are shown [on request](Database::statements),
@@ -257,7 +257,7 @@
 //! In a test environment, [`Recording::everything`](crate::model::Recording::everything), or the variable
 //! `TRACEHOUND_RECORD=everything`, records statements with their literals, parameters and results.
 //!
-//! # Queues
+//! # How do I trace messages of a queue?
 //!
 //! [`MessageBus`] makes a span for each message, or for each batch, with any client of a queue: `To_orders` where it is
 //! sent, `From_orders` where it is handled. The trace goes along in the headers of the message. The sender's span ends
@@ -290,7 +290,7 @@
 //!
 //! [`MessageHeaders`]: crate::propagation::MessageHeaders
 //!
-//! # Names of tags
+//! # Which names do tags have?
 //!
 //! Tags have the names of OpenTracing, as above. [`TagNames`](crate::model::TagNames), or the variable
 //! `TRACEHOUND_TAG_NAMES`, gives them OpenTelemetry's stable names for HTTP and databases, or both. One setting holds
@@ -310,7 +310,7 @@
 //! `docs/guide/names.md` in the repository has every name. With `OpenTelemetry`, spans are named by its rules, too:
 //! `GET` without a route, and `SELECT users` for a statement.
 //!
-//! # Test environments
+//! # How do I record everything in a test environment?
 //!
 //! A test often fails because of what a request said. At [`Recording::everything`](crate::model::Recording::everything),
 //! or with `TRACEHOUND_RECORD=everything`, spans of requests have these tags, each of at most 4,096 bytes:
@@ -326,7 +326,7 @@
 //! that hold secrets, or baggage, are left out. A secret that nothing names is shown: use no real data. At the other
 //! levels none of this costs anything.
 //!
-//! # Failures
+//! # Can it fail a request?
 //!
 //! The middleware never fails a request. A malformed context is ignored and counted, and the request starts a new
 //! trace. A hook that panics counts as not set. If the tracer is off, requests pass through untouched.

@@ -30,6 +30,14 @@ impl Flags {
     pub const FIREHOSE: Self = Self(8);
 
     /// Makes flags of the byte as it came.
+    ///
+    /// ```
+    /// use tracehound::model::Flags;
+    ///
+    /// let flags = Flags::from_bits(0b1001);
+    /// assert!(flags.is_sampled() && flags.is_firehose());
+    /// assert_eq!(flags.without(Flags::FIREHOSE), Flags::SAMPLED);
+    /// ```
     pub const fn from_bits(bits: u8) -> Self {
         Self(bits)
     }

@@ -51,6 +51,15 @@ impl TraceId {
     }
 
     /// Returns the 16 bytes, most significant first.
+    ///
+    /// ```
+    /// use tracehound::model::TraceId;
+    ///
+    /// let id = TraceId::new(0x0af7_6519_16cd_43dd, 0x8448_eb21_1c80_319c).expect("not zero");
+    /// assert_eq!(id.high(), 0x0af7_6519_16cd_43dd);
+    /// assert_eq!(id.to_bytes()[..2], [0x0a, 0xf7]);
+    /// assert_eq!(id.to_string(), "0af7651916cd43dd8448eb211c80319c");
+    /// ```
     pub const fn to_bytes(self) -> [u8; 16] {
         (((self.high as u128) << 64) | self.low as u128).to_be_bytes()
     }
@@ -135,6 +144,13 @@ impl FromStr for SpanId {
 }
 
 /// The error for a text that is not an id: it is empty, too long, not hex, or zero.
+///
+/// ```
+/// use tracehound::model::TraceId;
+///
+/// let error = "xyz".parse::<TraceId>().expect_err("not hex");
+/// println!("{error}");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseIdError {
     id: &'static str,

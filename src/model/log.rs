@@ -1,9 +1,34 @@
 use crate::model::{Tag, TagRef, Timestamp};
 
 /// A key and a value of a log record: a [`Tag`] by another name.
+///
+/// ```
+/// use tracehound::model::{LogField, TagValue};
+///
+/// let field = LogField::new("attempt", 2);
+/// assert_eq!(field.value, TagValue::Long(2));
+/// ```
 pub type LogField = Tag;
 
 /// A log record: something that happened at a point in time within a span.
+///
+/// ```
+/// use tracehound::prelude::*;
+/// use tracehound::reporter::InMemoryReporter;
+/// use tracehound::sampler::ConstSampler;
+///
+/// let spans = InMemoryReporter::new();
+/// let tracer = JaegerTracer::builder("shop")
+///     .sampler(ConstSampler::new(true))
+///     .reporter(spans.clone())
+///     .build()?;
+/// tracer.start_span("charge").log([("event", "retry"), ("reason", "timeout")]);
+///
+/// let record = &spans.spans()[0].logs[0];
+/// assert!(record.timestamp.as_micros() > 0);
+/// assert_eq!(record.fields[1].key, "reason");
+/// # Ok::<(), tracehound::tracer::BuildError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct LogRecord {
@@ -15,12 +40,27 @@ pub struct LogRecord {
 
 impl LogRecord {
     /// Makes a record from a time and fields.
+    ///
+    /// ```
+    /// use tracehound::model::{LogField, LogRecord, Timestamp};
+    ///
+    /// let record = LogRecord::new(Timestamp::from_micros(0), vec![LogField::new("event", "retry")]);
+    /// assert_eq!(record.fields.len(), 1);
+    /// ```
     pub fn new(timestamp: Timestamp, fields: Vec<LogField>) -> Self {
         Self { timestamp, fields }
     }
 }
 
 /// A log field that borrows its key and value; made by [`field`].
+///
+/// ```
+/// use tracehound::model::{TagRef, field};
+///
+/// let attempt = field("attempt", 2);
+/// assert_eq!(attempt.key(), "attempt");
+/// assert!(matches!(attempt.value(), TagRef::Long(2)));
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct FieldRef<'a> {
     pub(crate) key: &'a str,

@@ -3,23 +3,6 @@
 //! Nothing here knows of tracers or threads. The wire forms of these values are in
 //! [`propagation`](crate::propagation) (headers) and in the reporter (Thrift).
 //!
-//! | value | is |
-//! |---|---|
-//! | [`TraceId`], [`SpanId`] | ids that are never zero; they print as hex |
-//! | [`Flags`] | the byte that says whether a trace is sampled |
-//! | [`Tag`], [`TagValue`], [`TagRef`] | a key with a typed value: owned, and borrowed |
-//! | [`LogRecord`], [`LogField`], [`FieldRef`] | a time with fields: owned, and borrowed |
-//! | [`Baggage`] | keys and values that travel with a trace |
-//! | [`TraceState`] | what other tracing systems keep in the headers of a trace |
-//! | [`ReferenceType`] | how a span depends on another one |
-//! | [`SpanKind`] | the side of a call that a span stands for |
-//! | [`Timestamp`] | a time in microseconds |
-//! | [`Process`] | the service and its tags |
-//! | [`Recording`] | how much of a program's data its spans show |
-//! | [`TagNames`] | the vocabulary in which the middleware names tags |
-//! | [`tags`] | standard names of tags and log fields |
-//! | [`otel_tags`] | OpenTelemetry's names of tags |
-//!
 //! # When do I meet owned values, when borrowed ones?
 //!
 //! A span takes borrowed values, made by `Into<TagRef>` and [`field`], and copies them only if it records. What a
@@ -48,6 +31,25 @@
 //! assert_eq!(span.logs[0].fields[1].key, "attempt");
 //! # Ok::<(), tracehound::tracer::BuildError>(())
 //! ```
+//!
+//! # Which value is what?
+//!
+//! | value | is |
+//! |---|---|
+//! | [`TraceId`], [`SpanId`] | ids that are never zero; they print as hex |
+//! | [`Flags`] | the byte that says whether a trace is sampled |
+//! | [`Tag`], [`TagValue`], [`TagRef`] | a key with a typed value: owned, and borrowed |
+//! | [`LogRecord`], [`LogField`], [`FieldRef`] | a time with fields: owned, and borrowed |
+//! | [`Baggage`] | keys and values that travel with a trace |
+//! | [`TraceState`] | what other tracing systems keep in the headers of a trace |
+//! | [`ReferenceType`] | how a span depends on another one |
+//! | [`SpanKind`] | the side of a call that a span stands for |
+//! | [`Timestamp`] | a time in microseconds |
+//! | [`Process`] | the service and its tags |
+//! | [`Recording`] | how much of a program's data its spans show |
+//! | [`TagNames`] | the vocabulary in which the middleware names tags |
+//! | [`tags`] | standard names of tags and log fields |
+//! | [`otel_tags`] | OpenTelemetry's names of tags |
 
 mod baggage;
 mod carried;

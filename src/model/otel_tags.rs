@@ -1,6 +1,28 @@
 //! OpenTelemetry's names of tags: those of its semantic conventions 1.33 that are stable, for HTTP and databases.
 //!
-//! The middleware sets them if [`TagNames`](crate::model::TagNames) says so.
+//! The middleware sets them if [`TagNames`](crate::model::TagNames) says so. A program with tags of its own beside them
+//! can use the constants, or ask for one by its text in a test:
+//!
+//! ```
+//! use tracehound::JaegerTracer;
+//! use tracehound::model::{TagNames, otel_tags};
+//! use tracehound::prelude::*;
+//! use tracehound::reporter::InMemoryReporter;
+//! use tracehound::sampler::ConstSampler;
+//!
+//! let spans = InMemoryReporter::new();
+//! let tracer = JaegerTracer::builder("shop")
+//!     .sampler(ConstSampler::new(true))
+//!     .reporter(spans.clone())
+//!     .tag_names(TagNames::OpenTelemetry)
+//!     .build()?;
+//! let query = tracer.start_span("SELECT carts");
+//! query.set_tag(otel_tags::DB_SYSTEM_NAME, "postgresql");
+//! query.set_tag(otel_tags::DB_QUERY_SUMMARY, "SELECT carts");
+//! query.finish();
+//! assert_eq!(spans.spans()[0].tag_text("db.system.name"), "postgresql");
+//! # Ok::<(), tracehound::tracer::BuildError>(())
+//! ```
 
 /// Address of the caller, without a port.
 pub const CLIENT_ADDRESS: &str = "client.address";

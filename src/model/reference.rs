@@ -1,6 +1,25 @@
 use crate::model::{SpanId, TraceId};
 
 /// The way in which a span depends on another one.
+///
+/// ```
+/// use tracehound::model::ReferenceType;
+/// use tracehound::prelude::*;
+/// use tracehound::reporter::InMemoryReporter;
+/// use tracehound::sampler::ConstSampler;
+///
+/// let spans = InMemoryReporter::new();
+/// let tracer = JaegerTracer::builder("shop")
+///     .sampler(ConstSampler::new(true))
+///     .reporter(spans.clone())
+///     .build()?;
+/// let checkout = tracer.start_span("checkout");
+/// tracer.build_span("charge").child_of(&checkout).start().finish(); // the checkout waits for it
+/// tracer.build_span("send mail").follows_from(&checkout).start().finish(); // it does not wait for this
+/// let kinds: Vec<_> = spans.spans().iter().map(|span| span.references[0].kind).collect();
+/// assert_eq!(kinds, [ReferenceType::ChildOf, ReferenceType::FollowsFrom]);
+/// # Ok::<(), tracehound::tracer::BuildError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "the wire fixes the two types")]
 pub enum ReferenceType {
@@ -13,6 +32,15 @@ pub enum ReferenceType {
 /// A reference of a finished span: its type, and the two ids of the other span.
 ///
 /// A span that starts takes a [`span::Reference`](crate::span::Reference) instead, which has a whole context.
+///
+/// ```
+/// use tracehound::model::{ReferenceType, ReportedReference, SpanId, TraceId};
+///
+/// let trace_id = TraceId::new(0, 1).expect("not zero");
+/// let parent = SpanId::new(2).expect("not zero");
+/// let reference = ReportedReference::new(ReferenceType::ChildOf, trace_id, parent);
+/// assert_eq!((reference.trace_id, reference.span_id), (trace_id, parent));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct ReportedReference {

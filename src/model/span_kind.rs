@@ -26,6 +26,13 @@ pub enum SpanKind {
 
 impl SpanKind {
     /// Every kind. A later version may have more.
+    ///
+    /// ```
+    /// use tracehound::model::SpanKind;
+    ///
+    /// let names: Vec<_> = SpanKind::ALL.iter().map(|kind| kind.name()).collect();
+    /// assert_eq!(names, ["client", "server", "producer", "consumer"]);
+    /// ```
     pub const ALL: &'static [Self] = &[Self::Client, Self::Server, Self::Producer, Self::Consumer];
 
     /// Returns the kind that a value of the tag names, or `None` for any other text.

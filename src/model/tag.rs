@@ -2,6 +2,14 @@ use std::borrow::Cow;
 use std::fmt;
 
 /// A tag of a span or of the process: a key and a typed value.
+///
+/// ```
+/// use tracehound::model::{Tag, TagValue};
+///
+/// let tags = [Tag::new("zone", "eu-1"), Tag::new("replica", 3)];
+/// let replica = tags.iter().find(|tag| tag.key == "replica").map(|tag| &tag.value);
+/// assert_eq!(replica, Some(&TagValue::Long(3)));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Tag {
@@ -29,6 +37,16 @@ impl Tag {
 }
 
 /// The value of a tag or of a log field: the five types of Jaeger's IDL.
+///
+/// ```
+/// use tracehound::model::{TagRef, TagValue};
+///
+/// assert_eq!(TagValue::from("eu-1"), TagValue::String("eu-1".into()));
+/// assert_eq!(TagValue::from(200_u16), TagValue::Long(200));
+/// assert_eq!(TagValue::from(vec![0xca, 0xfe]), TagValue::Binary(vec![0xca, 0xfe]));
+/// assert!(matches!(TagValue::Bool(true).as_ref(), TagRef::Bool(true)));
+/// assert_eq!(TagValue::Double(0.5).to_string(), "0.5");
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::exhaustive_enums, reason = "the wire fixes the five types")]
 pub enum TagValue {
@@ -71,6 +89,16 @@ impl fmt::Display for TagValue {
 ///
 /// An unsigned number above `i64::MAX` is sent as its decimal text. NaN and the infinities are sent as the text `NaN`,
 /// `+Inf` and `-Inf`, because a Jaeger backend cannot show a trace that holds them as numbers.
+///
+/// ```
+/// use tracehound::model::{TagRef, TagValue, display};
+///
+/// let status = TagRef::from(200_u16);
+/// assert!(matches!(status, TagRef::Long(200)));
+/// assert_eq!(status.to_value(), Some(TagValue::Long(200)));
+/// assert_eq!(TagRef::from(None::<&str>).to_value(), None);
+/// assert_eq!(display(&'x').to_value(), Some(TagValue::from("x")));
+/// ```
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum TagRef<'a> {

@@ -8,7 +8,7 @@ use std::fmt;
 /// | [`OpenTelemetry`](Self::OpenTelemetry) | `http.request.method`, `url.full` | `db.system.name`, `db.query.text` |
 /// | [`Both`](Self::Both) | all four | all four |
 ///
-/// The page on [names](crate::middleware#names-of-tags) has the whole table. One setting holds for all layers of a
+/// The page on [names](crate::middleware#which-names-do-tags-have) has the whole table. One setting holds for all layers of a
 /// tracer: [`TracerBuilder::tag_names`](crate::tracer::TracerBuilder::tag_names),
 /// [`Config::tag_names`](crate::Config::tag_names) or the variable `TRACEHOUND_TAG_NAMES`.
 ///

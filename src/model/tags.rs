@@ -1,4 +1,33 @@
 //! Standard names of tags and log fields: those of the OpenTracing semantic conventions, and Jaeger's own.
+//!
+//! Backends know these names: Jaeger marks a span as failed by [`ERROR`] and tells client from server by [`SPAN_KIND`].
+//! A constant is checked by the compiler, a text is not.
+//!
+//! ```
+//! use tracehound::model::{field, tags};
+//! use tracehound::prelude::*;
+//! use tracehound::reporter::InMemoryReporter;
+//! use tracehound::sampler::ConstSampler;
+//!
+//! let spans = InMemoryReporter::new();
+//! let tracer = JaegerTracer::builder("shop")
+//!     .sampler(ConstSampler::new(true))
+//!     .reporter(spans.clone())
+//!     .build()?;
+//! let call = tracer
+//!     .build_span("GET stock")
+//!     .tag(tags::SPAN_KIND, tags::SPAN_KIND_CLIENT)
+//!     .tag(tags::PEER_SERVICE, "stock")
+//!     .start();
+//! call.set_tag(tags::HTTP_STATUS_CODE, 503_u16).set_tag(tags::ERROR, true);
+//! call.log([field(tags::EVENT, "retry"), field(tags::MESSAGE, "no answer yet")]);
+//! call.finish();
+//!
+//! let span = &spans.spans()[0];
+//! assert_eq!(span.tag_text("span.kind"), "client");
+//! assert_eq!(span.tag_text("error"), "true");
+//! # Ok::<(), tracehound::tracer::BuildError>(())
+//! ```
 
 /// Name of the library that made the span.
 pub const COMPONENT: &str = "component";

@@ -45,6 +45,14 @@ impl Timestamp {
     }
 
     /// Returns the microseconds since the epoch.
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use tracehound::model::Timestamp;
+    ///
+    /// let time = Timestamp::from(SystemTime::UNIX_EPOCH + Duration::from_millis(1));
+    /// assert_eq!(time.as_micros(), 1_000);
+    /// ```
     pub const fn as_micros(self) -> i64 {
         self.0
     }

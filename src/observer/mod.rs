@@ -80,6 +80,34 @@ pub use rpc::RpcMetrics;
 /// A span that was open at a fork is told to the observer in the parent process alone.
 ///
 /// The page of the [module](self) has an example.
+///
+/// ```
+/// use tracehound::JaegerTracer;
+/// use tracehound::diagnostics::Diagnostics;
+/// use tracehound::observer::{ObservedSpan, SpanObserver};
+/// use tracehound::prelude::*;
+/// use tracehound::services::Services;
+///
+/// /// Writes a line for each request that fails on a server.
+/// #[derive(Default)]
+/// struct Failures(Option<Diagnostics>);
+///
+/// impl SpanObserver for Failures {
+///     fn attach(&mut self, services: &Services) {
+///         self.0 = Some(services.diagnostics().clone());
+///     }
+///
+///     fn on_finish(&self, span: &ObservedSpan<'_>) {
+///         if let (true, Some(diagnostics)) = (span.is_error(), &self.0) {
+///             diagnostics.say(&format!("{} failed", span.operation_name()));
+///         }
+///     }
+/// }
+///
+/// let tracer = JaegerTracer::builder("shop").observer(Failures::default()).build()?;
+/// tracer.start_span("charge").set_tag("error", true);
+/// # Ok::<(), tracehound::tracer::BuildError>(())
+/// ```
 pub trait SpanObserver: Send + Sync {
     /// Takes the tracer's services: where to count and to warn, what time it is. The tracer's builder calls it once,
     /// before anything else. By default does nothing.
@@ -151,6 +179,51 @@ impl SpanObserver for Box<dyn SpanObserver> {
 }
 
 /// The part of a span that an observer sees, as of its start or its end.
+///
+/// ```
+/// use std::sync::{Arc, Mutex};
+/// use std::time::SystemTime;
+/// use tracehound::JaegerTracer;
+/// use tracehound::model::SpanKind;
+/// use tracehound::observer::{ObservedSpan, SpanObserver};
+/// use tracehound::prelude::*;
+/// use tracehound::sampler::ConstSampler;
+///
+/// /// An access log: a line for each request, whether its trace is kept or not.
+/// #[derive(Clone, Default)]
+/// struct AccessLog(Arc<Mutex<Vec<String>>>);
+///
+/// impl SpanObserver for AccessLog {
+///     fn watches_starts(&self) -> bool {
+///         true
+///     }
+///
+///     fn on_start(&self, span: &ObservedSpan<'_>) {
+///         assert!(span.is_local_root() && span.is_implicit_root());
+///         assert!(span.start_time() <= SystemTime::now());
+///     }
+///
+///     fn on_finish(&self, span: &ObservedSpan<'_>) {
+///         if span.kind() == Some(SpanKind::Server) {
+///             let status = span.http_status().map_or(0, u32::from) + span.grpc_status().map_or(0, u32::from);
+///             let line = format!("{} {status} {:?}", span.operation_name(), span.is_sampled());
+///             self.0.lock().expect("no panic").push(line);
+///             println!("{}:{} took {:?}", span.trace_id(), span.span_id(), span.duration());
+///         }
+///     }
+/// }
+///
+/// let log = AccessLog::default();
+/// let tracer = JaegerTracer::builder("shop")
+///     .sampler(ConstSampler::new(false))
+///     .observer(log.clone())
+///     .build()?;
+/// let request = tracer.build_span("GET /cart").tag("span.kind", "server").start();
+/// request.set_tag("http.status_code", 404);
+/// request.finish();
+/// assert_eq!(*log.0.lock().expect("no panic"), ["GET /cart 404 Some(false)"]);
+/// # Ok::<(), tracehound::tracer::BuildError>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct ObservedSpan<'a> {
     facts: &'a Observation<'a>,

@@ -72,6 +72,19 @@ pub struct BinaryCodec {
 
 impl BinaryCodec {
     /// Takes the tracer's services: where to count. The tracer's builder calls it once, before the first carrier.
+    ///
+    /// ```
+    /// use tracehound::metrics::Counter;
+    /// use tracehound::model::Process;
+    /// use tracehound::propagation::BinaryCodec;
+    /// use tracehound::services::Services;
+    ///
+    /// let services = Services::detached(Process::new("shop", vec![]));
+    /// let mut codec = BinaryCodec::default();
+    /// codec.attach(&services);
+    /// assert!(codec.extract(b"cut off").is_err());
+    /// assert_eq!(services.metrics().get(Counter::BaggageItemsSkipped), 0);
+    /// ```
     pub fn attach(&mut self, services: &Services) {
         self.metrics = services.metrics().clone();
     }

@@ -105,6 +105,21 @@ impl CompositeCodec {
     }
 
     /// Adds a member that only writes.
+    ///
+    /// ```
+    /// use std::collections::BTreeMap;
+    /// use tracehound::propagation::{B3Codec, CompositeCodec, Extractor, Injector, JaegerCodec};
+    ///
+    /// // Services behind this one know B3 alone; what they send back is not read.
+    /// let codec = CompositeCodec::new()
+    ///     .member(JaegerCodec::http_headers())
+    ///     .writer(B3Codec::single_header());
+    /// let mut headers = BTreeMap::from([("uber-trace-id".to_owned(), "1:2:0:1".to_owned())]);
+    /// let context = codec.extract(&headers)?.expect("a trace");
+    /// codec.inject(&context, &mut headers);
+    /// assert!(headers.contains_key("b3"));
+    /// # Ok::<(), tracehound::propagation::ExtractError>(())
+    /// ```
     #[must_use]
     pub fn writer(self, codec: impl Codec + 'static) -> Self {
         self.with(codec, [false, true])

@@ -38,6 +38,22 @@ pub enum Propagation {
 
 impl Propagation {
     /// The formats of a tracer by default: Jaeger's headers first, then W3C's.
+    ///
+    /// ```
+    /// use std::collections::BTreeMap;
+    /// use tracehound::propagation::{Extractor, Propagation};
+    ///
+    /// let words: Vec<_> = Propagation::DEFAULT.iter().map(ToString::to_string).collect();
+    /// assert_eq!(words, ["jaeger", "w3c"]);
+    ///
+    /// let headers = BTreeMap::from([("uber-trace-id", "1:2:0:1"), ("uberctx-user", "Zo%C3%AB")]);
+    /// let user = |codec: &dyn Extractor| {
+    ///     let context = codec.extract(&headers).ok().flatten().unwrap_or_default();
+    ///     context.baggage().get("user").map(str::to_owned)
+    /// };
+    /// assert_eq!(user(&Propagation::Jaeger.http_headers_codec()).as_deref(), Some("Zoë"));
+    /// assert_eq!(user(&Propagation::Jaeger.text_map_codec()).as_deref(), Some("Zo%C3%AB"));
+    /// ```
     pub const DEFAULT: [Self; 2] = [Self::Jaeger, Self::W3c];
 
     /// Returns the codec for carriers of any text.
@@ -114,6 +130,13 @@ impl FromStr for Propagation {
 }
 
 /// The error of parsing a [`Propagation`]: no format has this word.
+///
+/// ```
+/// use tracehound::propagation::Propagation;
+///
+/// let error = "zipkin".parse::<Propagation>().expect_err("it is called b3");
+/// println!("{error}");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownPropagation(());
 

@@ -24,7 +24,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # Which carrier to use
+//! # Which carrier do I need?
 //!
 //! A *carrier* holds the headers. It says which format it has ([`WriteTo`], [`ReadFrom`]), so a carrier and a format
 //! that do not match do not compile.
@@ -42,7 +42,7 @@
 //! | `[u8]` | no | yes | binary |
 //! | your own type | yes | yes | the format that it names; see [`InjectCarrier`] and [`CustomCodec`] |
 //!
-//! # Which headers are written
+//! # Which headers are written?
 //!
 //! A *codec* writes contexts into carriers of one format and reads them again. By default a tracer speaks Jaeger's
 //! headers ([`JaegerCodec`]) and W3C's ([`W3cCodec`]): it writes both, and reads the first that holds a trace, as a
@@ -51,7 +51,7 @@
 //! Proxies and browsers may have to be told which headers to let through:
 //! [`propagated_headers`](crate::JaegerTracer::propagated_headers) lists them.
 //!
-//! # What each format carries
+//! # What does each format carry?
 //!
 //! A context that is read in one format and written in another keeps what both carry:
 //!
@@ -75,7 +75,7 @@
 //! Jaeger's column is that of HTTP headers; in a text map a key of any text is kept, in lower case. A tracer that
 //! speaks several formats passes on what any of them carries, if the receiver reads that one, too.
 //!
-//! # What a stranger can send
+//! # What can a stranger send?
 //!
 //! Headers come from outside, so what they hold is bounded and cannot fail a request. Baggage beyond the limits of
 //! [`Baggage`](crate::model::Baggage) is left out and counted. A malformed trace header is an [`ExtractError`]: the
@@ -188,6 +188,52 @@ pub trait Extractor: Send + Sync {
 }
 
 /// An [`Injector`] and [`Extractor`] of one text format, such as [`JaegerCodec`].
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use tracehound::SpanContext;
+/// use tracehound::diagnostics::Diagnostics;
+/// use tracehound::propagation::{Codec, ExtractError, Extractor, HeaderSet, Injector, JaegerCodec};
+/// use tracehound::propagation::{TextMapReader, TextMapWriter};
+/// use tracehound::services::Services;
+///
+/// /// Reads Jaeger's headers, and writes nothing: for a program that calls strangers only.
+/// struct ReadOnly {
+///     codec: JaegerCodec,
+///     diagnostics: Option<Diagnostics>,
+/// }
+///
+/// impl Injector for ReadOnly {
+///     fn inject(&self, _: &SpanContext, _: &mut dyn TextMapWriter) {}
+/// }
+///
+/// impl Extractor for ReadOnly {
+///     fn extract(&self, carrier: &dyn TextMapReader) -> Result<Option<SpanContext>, ExtractError> {
+///         self.codec.extract(carrier).inspect_err(|error| {
+///             if let Some(diagnostics) = &self.diagnostics {
+///                 diagnostics.say(&error.to_string());
+///             }
+///         })
+///     }
+/// }
+///
+/// impl Codec for ReadOnly {
+///     fn headers(&self) -> &HeaderSet {
+///         self.codec.headers()
+///     }
+///
+///     fn attach(&mut self, services: &Services) {
+///         self.codec.attach(services);
+///         self.diagnostics = Some(services.diagnostics().clone());
+///     }
+/// }
+///
+/// let codec = ReadOnly { codec: JaegerCodec::http_headers(), diagnostics: None };
+/// assert!(codec.headers().contains("uber-trace-id"));
+/// let headers = BTreeMap::from([("uber-trace-id", "1:2:0:1")]);
+/// assert!(codec.extract(&headers)?.expect("a trace").is_sampled());
+/// # Ok::<(), ExtractError>(())
+/// ```
 pub trait Codec: Injector + Extractor {
     /// Returns the headers that the codec reads and writes. A [`CompositeCodec`] shows it no others.
     fn headers(&self) -> &HeaderSet;
@@ -297,6 +343,38 @@ impl Codec for Box<dyn Codec> {
 /// ```
 pub trait CustomCodec: Send + Sync {
     /// Takes the tracer's services, as [`Codec::attach`] does. By default it does nothing.
+    ///
+    /// ```
+    /// # use std::any::Any;
+    /// use tracehound::SpanContext;
+    /// use tracehound::diagnostics::Diagnostics;
+    /// # use tracehound::propagation::ExtractError;
+    /// use tracehound::propagation::CustomCodec;
+    /// use tracehound::services::Services;
+    ///
+    /// /// Tells of carriers that it does not know.
+    /// #[derive(Default)]
+    /// struct Strict(Option<Diagnostics>);
+    ///
+    /// impl CustomCodec for Strict {
+    ///     fn attach(&mut self, services: &Services) {
+    ///         self.0 = Some(services.diagnostics().clone());
+    ///     }
+    ///
+    ///     fn inject(&self, _: &SpanContext, _: &mut dyn Any) -> bool {
+    ///         if let Some(diagnostics) = &self.0 {
+    ///             diagnostics.say("a carrier of an unknown type");
+    ///         }
+    ///         false
+    ///     }
+    /// #
+    /// #     fn extract(&self, _: &dyn Any) -> Result<Option<SpanContext>, ExtractError> {
+    /// #         Ok(None)
+    /// #     }
+    /// }
+    ///
+    /// assert!(!Strict::default().inject(&SpanContext::default(), &mut 7));
+    /// ```
     fn attach(&mut self, _services: &Services) {}
 
     /// Writes `context` into `carrier`, or returns false if it does not know the type of `carrier`.

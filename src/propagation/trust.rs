@@ -52,6 +52,18 @@ pub struct Trust {
 
 impl Trust {
     /// Believes everything. This is the default.
+    ///
+    /// ```
+    /// use tracehound::SpanContext;
+    /// use tracehound::propagation::Trust;
+    ///
+    /// let caller = SpanContext::default().with_debug_id("find-me");
+    /// assert_eq!(Trust::full().apply(caller.clone()).debug_id(), Some("find-me"));
+    ///
+    /// // For a partner whose decisions and baggage are welcome, but not their debug traces.
+    /// let partner = Trust::ids_only().sampling(true).debug(false).baggage(true);
+    /// assert_eq!(partner.apply(caller).debug_id(), None);
+    /// ```
     pub const fn full() -> Self {
         Self {
             ids: true,

@@ -66,6 +66,25 @@ impl InMemoryReporter {
     }
 
     /// Returns and removes the spans that have finished until now.
+    ///
+    /// ```
+    /// use tracehound::prelude::*;
+    /// use tracehound::reporter::InMemoryReporter;
+    /// use tracehound::sampler::ConstSampler;
+    ///
+    /// let reporter = InMemoryReporter::new();
+    /// let tracer = JaegerTracer::builder("shop")
+    ///     .sampler(ConstSampler::new(true))
+    ///     .reporter(reporter.clone())
+    ///     .build()?;
+    /// tracer.start_span("warm up").finish();
+    /// reporter.clear();
+    /// tracer.start_span("checkout").finish();
+    /// assert_eq!(reporter.spans().len(), 1);
+    /// assert_eq!(reporter.take()[0].operation_name, "checkout");
+    /// assert!(reporter.spans().is_empty());
+    /// # Ok::<(), tracehound::tracer::BuildError>(())
+    /// ```
     pub fn take(&self) -> Vec<OwnedSpan> {
         self.drain();
         std::mem::take(&mut *self.lock())

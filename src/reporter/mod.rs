@@ -27,6 +27,24 @@
 //!
 //! # Which reporter do I want?
 //!
+//! ```
+//! use std::time::Duration;
+//! use tracehound::prelude::*;
+//! use tracehound::reporter::{CompositeReporter, InMemoryReporter, LoggingReporter};
+//! use tracehound::sampler::ConstSampler;
+//!
+//! let spans = InMemoryReporter::new();
+//! let both = CompositeReporter::new().member(LoggingReporter::new()).member(spans.clone());
+//! let tracer = JaegerTracer::builder("shop")
+//!     .sampler(ConstSampler::new(true))
+//!     .reporter(both)
+//!     .build()?;
+//! tracer.start_span("checkout").finish();
+//! assert_eq!(tracer.close(Duration::from_secs(5)).sent, 1);
+//! assert_eq!(spans.spans()[0].operation_name, "checkout");
+//! # Ok::<(), tracehound::tracer::BuildError>(())
+//! ```
+//!
 //! | reporter | what it does with a span |
 //! |---|---|
 //! | [`RemoteReporter`] | packs it for a [`Sender`](sender::Sender), such as the [`UdpSender`](sender::UdpSender) |
@@ -112,6 +130,76 @@ use crate::metrics::DropCounts;
 ///
 /// The worker catches a panic in any method, and counts the span that was reported as lost. The
 /// [module's page](crate::reporter) shows how to write a reporter.
+///
+/// ```
+/// use std::io::Write;
+/// use std::time::{Duration, Instant};
+/// use tracehound::metrics::{DropCause, DropCounts};
+/// use tracehound::reporter::{FinishedSpan, MakeReporter, Reporter, Unsent, WorkerHandle};
+///
+/// /// Collects names, and writes them at each flush.
+/// #[derive(Default)]
+/// struct Names<W> {
+///     waiting: Vec<String>,
+///     dropped: DropCounts,
+///     to: W,
+///     paused_until: Option<Instant>,
+/// }
+///
+/// impl<W: Write + Send + Default + 'static> Reporter for Names<W> {
+///     fn attach(&mut self, worker: &WorkerHandle) {
+///         worker.diagnostics().say("names go to a file");
+///     }
+///
+///     fn report(&mut self, span: &FinishedSpan<'_>) {
+///         self.waiting.push(span.operation_name().to_owned());
+///     }
+///
+///     fn paused_until(&self) -> Option<Instant> {
+///         self.paused_until
+///     }
+///
+///     fn resume(&mut self) {
+///         self.paused_until = None;
+///     }
+///
+///     fn explain_pause(&self) -> Option<String> {
+///         Some("the disk is slow; use another one".to_owned())
+///     }
+///
+///     fn flush(&mut self, _deadline: Instant) -> Unsent {
+///         for name in self.waiting.drain(..) {
+///             if writeln!(self.to, "{name}").is_err() {
+///                 self.dropped.add(DropCause::SendFailed, 1);
+///                 self.paused_until = Some(Instant::now() + Duration::from_secs(1));
+///             }
+///         }
+///         Unsent::new(self.dropped, 0)
+///     }
+///
+///     fn poll(&mut self) -> Unsent {
+///         Unsent::new(self.dropped, self.waiting.len() as u64) // nothing is in flight
+///     }
+///
+///     fn close(&mut self, deadline: Instant) -> Unsent {
+///         self.flush(deadline)
+///     }
+///
+///     fn after_fork(&self) -> Option<MakeReporter> {
+///         Some(Box::new(|| Box::new(Self::default())))
+///     }
+/// }
+///
+/// # use tracehound::model::{SpanId, TraceId};
+/// # use tracehound::reporter::OwnedSpan;
+/// # let (trace_id, span_id) = (TraceId::new(0, 1).expect("not 0"), SpanId::new(2).expect("not 0"));
+/// # let checkout = OwnedSpan::new(trace_id, span_id, "checkout");
+/// let mut reporter = Names::<Vec<u8>>::default();
+/// checkout.view(|span| reporter.report(span));
+/// assert_eq!(reporter.poll().queued, 1);
+/// assert_eq!(reporter.close(Instant::now()).queued, 0);
+/// assert_eq!(reporter.to, b"checkout\n");
+/// ```
 pub trait Reporter: Send {
     /// Takes a handle to the worker: the tracer's [`Services`](crate::services::Services), and a way to ask for all
     /// finished spans now. The worker calls it once, before anything else. A composite passes it on to its members.
@@ -186,6 +274,8 @@ pub trait Reporter: Send {
 /// Makes the reporter of a forked child process: see [`Reporter::after_fork`].
 ///
 /// It should make sockets and files anew, and must not wait for a lock that a thread of the parent may have held.
+///
+/// The example of [`Reporter`] returns one.
 pub type MakeReporter = Box<dyn Fn() -> Box<dyn Reporter> + Send + Sync>;
 
 impl Reporter for Box<dyn Reporter> {
@@ -227,6 +317,16 @@ impl Reporter for Box<dyn Reporter> {
 }
 
 /// The spans that a reporter has taken since its beginning and has not sent.
+///
+/// ```
+/// use tracehound::metrics::{DropCause, DropCounts};
+/// use tracehound::reporter::Unsent;
+///
+/// let mut dropped = DropCounts::default();
+/// dropped.add(DropCause::Refused, 3);
+/// let unsent = Unsent::new(dropped, 2).with_in_flight(1);
+/// assert_eq!((unsent.dropped.total(), unsent.queued, unsent.in_flight), (3, 2, 1));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Unsent {

@@ -3,12 +3,6 @@
 //! Each request that a trace makes carries all of its baggage, so one careless item is paid for by every service
 //! downstream. Restrictions say which keys may be set, and how long their values may be:
 //!
-//! | restrictions | allow | suit |
-//! |---|---|---|
-//! | none, the default | every key, up to the limits of [`Baggage`](crate::model::Baggage) | most services |
-//! | [`AllowedKeys`] | the keys on a list, each up to a length of its own | fleets that agree on their keys |
-//! | `RemoteRestrictions`, with the feature `remote-sampler` | the keys on a list that an agent keeps | agents of your own: no open Jaeger backend serves such a list |
-//!
 //! ```
 //! use tracehound::JaegerTracer;
 //! use tracehound::prelude::*;
@@ -25,6 +19,14 @@
 //! assert_eq!(span.baggage_item("cart"), None);
 //! # Ok::<(), tracehound::tracer::BuildError>(())
 //! ```
+//!
+//! # Which ones do I want?
+//!
+//! | restrictions | allow | suit |
+//! |---|---|---|
+//! | none, the default | every key, up to the limits of [`Baggage`](crate::model::Baggage) | most services |
+//! | [`AllowedKeys`] | the keys on a list, each up to a length of its own | fleets that agree on their keys |
+//! | `RemoteRestrictions`, with the feature `remote-sampler` | the keys on a list that an agent keeps | agents of your own: no open Jaeger backend serves such a list |
 //!
 //! # When are they asked?
 //!
@@ -86,6 +88,35 @@ pub trait BaggageRestrictions: Send + Sync {
     /// before anything else. By default does nothing.
     ///
     /// A forked child shares the policy with its parent: see [`Services::generation`].
+    ///
+    /// ```
+    /// use tracehound::diagnostics::Diagnostics;
+    /// use tracehound::restrictions::{BaggageRestrictions, Restriction};
+    /// use tracehound::services::Services;
+    ///
+    /// /// Denies everything, and tells what.
+    /// #[derive(Default)]
+    /// struct Nothing(Option<Diagnostics>);
+    ///
+    /// impl BaggageRestrictions for Nothing {
+    ///     fn attach(&mut self, services: &Services) {
+    ///         self.0 = Some(services.diagnostics().clone());
+    ///     }
+    ///
+    ///     fn restriction(&self, key: &str) -> Restriction {
+    ///         if let Some(diagnostics) = &self.0 {
+    ///             diagnostics.warn("no_baggage", || format!("baggage {} is denied", key.escape_debug()));
+    ///         }
+    ///         Restriction::Denied
+    ///     }
+    ///
+    ///     fn close(&self) {
+    ///         // here a policy that asks an agent stops to ask
+    ///     }
+    /// }
+    ///
+    /// assert_eq!(Nothing::default().restriction("user"), Restriction::Denied);
+    /// ```
     fn attach(&mut self, _services: &Services) {}
 
     /// Returns what may be set for a key.
@@ -110,6 +141,13 @@ impl BaggageRestrictions for Box<dyn BaggageRestrictions> {
 }
 
 /// The rule for one baggage key.
+///
+/// ```
+/// use tracehound::restrictions::Restriction;
+///
+/// let short = Restriction::Allowed { max_value_bytes: 64 };
+/// assert!(short != Restriction::NONE && short != Restriction::Denied);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Restriction {

@@ -80,6 +80,16 @@ impl RemoteRestrictions {
 
     /// Sets the pause between two questions. Each one is up to a fifth shorter or longer. Defaults to a minute;
     /// from 1 ms to a year.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tracehound::restrictions::RemoteRestrictions;
+    ///
+    /// let restrictions = RemoteRestrictions::new("http://localhost:5778/baggageRestrictions")?
+    ///     .refresh_interval(Duration::from_secs(10));
+    /// # drop(restrictions);
+    /// # Ok::<(), tracehound::sampler::remote::InvalidEndpoint>(())
+    /// ```
     #[must_use]
     pub fn refresh_interval(mut self, interval: Duration) -> Self {
         self.refresh = interval;

@@ -25,6 +25,12 @@ impl ConstSampler {
     }
 
     /// Returns whether it keeps everything.
+    ///
+    /// ```
+    /// use tracehound::sampler::ConstSampler;
+    ///
+    /// assert!(ConstSampler::new(true).decision());
+    /// ```
     pub const fn decision(&self) -> bool {
         self.keep
     }

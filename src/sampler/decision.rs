@@ -6,6 +6,35 @@ use std::time::Duration;
 use crate::model::{Flags, TagRef, TagValue, TraceId};
 
 /// The decision of a sampler about a trace, made at one of its spans.
+///
+/// ```
+/// use tracehound::model::TraceId;
+/// use tracehound::sampler::{Sampler, SamplerTags, SamplingDecision, SpanView};
+///
+/// /// Keeps one operation, and waits with the others.
+/// struct Only(&'static str);
+///
+/// impl Sampler for Only {
+///     fn on_create_span(&self, span: &SpanView<'_>) -> SamplingDecision {
+///         if span.operation_name == self.0 {
+///             SamplingDecision::Sample(SamplerTags::new("only", self.0))
+///         } else {
+///             SamplingDecision::Delay
+///         }
+///     }
+///
+///     fn on_finish_span(&self, _: &SpanView<'_>) -> SamplingDecision {
+///         SamplingDecision::Drop
+///     }
+/// }
+///
+/// let id = TraceId::new(0, 1).expect("not zero");
+/// let pay = SpanView::new(id, "pay", true);
+/// let search = SpanView::new(id, "search", true);
+/// assert!(matches!(Only("pay").on_create_span(&pay), SamplingDecision::Sample(_)));
+/// assert!(matches!(Only("pay").on_create_span(&search), SamplingDecision::Delay));
+/// assert!(matches!(Only("pay").on_finish_span(&search), SamplingDecision::Drop));
+/// ```
 #[derive(Clone, Debug)]
 #[expect(clippy::exhaustive_enums, reason = "the three answers that there are")]
 pub enum SamplingDecision {
@@ -22,6 +51,15 @@ pub enum SamplingDecision {
 ///
 /// Jaeger's adaptive sampling counts roots by them. It knows the types `const`, `probabilistic`, `ratelimiting` and
 /// `lowerbound`; the parameter of `probabilistic` and `lowerbound` is the probability.
+///
+/// ```
+/// use tracehound::model::TagValue;
+/// use tracehound::sampler::SamplerTags;
+///
+/// let tags = SamplerTags::new("tenant", "acme").firehose();
+/// assert_eq!(tags.kind(), "tenant");
+/// assert_eq!(tags.param(), &TagValue::from("acme"));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct SamplerTags {
     kind: Cow<'static, str>,
@@ -86,6 +124,28 @@ impl SamplerTags {
 }
 
 /// The part of a span that a sampler sees.
+///
+/// ```
+/// use std::time::Duration;
+/// use tracehound::JaegerTracer;
+/// use tracehound::model::TagRef;
+/// use tracehound::prelude::*;
+/// use tracehound::reporter::InMemoryReporter;
+/// use tracehound::sampler::{ConstSampler, KeepSampler};
+///
+/// let spans = InMemoryReporter::new();
+/// let sampler = KeepSampler::new(ConstSampler::new(false)).rule("large", |root| {
+///     root.operation_name == "upload"
+///         && root.duration.is_some_and(|took| took >= Duration::ZERO)
+///         && matches!(root.tag("mib"), Some(TagRef::Long(100..)))
+/// });
+/// let tracer = JaegerTracer::builder("shop").sampler(sampler).reporter(spans.clone()).build()?;
+/// for mib in [1, 200] {
+///     tracer.start_span("upload").set_tag("mib", mib);
+/// }
+/// assert_eq!(spans.spans().len(), 1);
+/// # Ok::<(), tracehound::tracer::BuildError>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct SpanView<'a> {
@@ -110,6 +170,16 @@ pub struct SpanView<'a> {
 
 impl<'a> SpanView<'a> {
     /// Makes a view by hand, to test a sampler without a tracer.
+    ///
+    /// ```
+    /// use tracehound::model::TraceId;
+    /// use tracehound::sampler::{ConstSampler, Sampler, SamplingDecision, SpanView};
+    ///
+    /// let root = SpanView::new(TraceId::new(0, 1).expect("not zero"), "checkout", true);
+    /// assert!(root.tag("tenant").is_none(), "a span that starts has no tags");
+    /// let decision = ConstSampler::new(false).on_create_span(&root);
+    /// assert!(matches!(decision, SamplingDecision::Drop));
+    /// ```
     pub fn new(trace_id: TraceId, operation_name: &'a str, is_local_root: bool) -> Self {
         Self {
             trace_id,

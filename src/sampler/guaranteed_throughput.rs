@@ -56,6 +56,26 @@ impl GuaranteedThroughputSampler {
     /// Sets the clock, such as a [`ManualClock`](crate::clock::ManualClock) in a test, and fills the bucket.
     ///
     /// Defaults to the clock of the tracer, and to [`Clock::system`] before the sampler belongs to one.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tracehound::clock::ManualClock;
+    /// use tracehound::model::TraceId;
+    /// use tracehound::sampler::{
+    ///     GuaranteedThroughputSampler, Sampler, SamplingDecision, SamplingRate, SpanView, TracesPerSecond,
+    /// };
+    ///
+    /// let clock = ManualClock::default();
+    /// let one_a_second = TracesPerSecond::from(1);
+    /// let sampler = GuaranteedThroughputSampler::new(SamplingRate::ZERO, one_a_second).clock(clock.clone());
+    /// assert_eq!((sampler.rate(), sampler.lower_bound()), (SamplingRate::ZERO, one_a_second));
+    ///
+    /// let root = SpanView::new(TraceId::new(0, 1).expect("not zero"), "checkout", true);
+    /// let keeps = || matches!(sampler.on_create_span(&root), SamplingDecision::Sample(_));
+    /// assert!(keeps() && !keeps());
+    /// clock.advance(Duration::from_secs(1));
+    /// assert!(keeps());
+    /// ```
     #[must_use]
     pub fn clock(self, clock: impl Into<Clock>) -> Self {
         Self {

@@ -40,6 +40,20 @@ enum Finishes {
 
 impl Interests {
     /// Returns the interests of a sampler that wants every question.
+    ///
+    /// ```
+    /// use tracehound::sampler::Interests;
+    ///
+    /// let everything = Interests::everything();
+    /// assert!(everything.asks_about_children() && everything.asks_about_names());
+    /// assert!(everything.asks_about_tag("tenant") && everything.asks_about_finish(false));
+    ///
+    /// // What a wrapper of two samplers returns.
+    /// let [mine, theirs] = [Interests::nothing().names().tags(), Interests::nothing().children().finishes()];
+    /// let both = mine.and(theirs);
+    /// assert!(both.asks_about_children() && both.asks_about_names());
+    /// assert!(both.asks_about_tag("tenant") && both.asks_about_finish(true));
+    /// ```
     pub const fn everything() -> Self {
         Self {
             children: true,

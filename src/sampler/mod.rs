@@ -8,6 +8,20 @@
 //!
 //! # Which one to pick?
 //!
+//! ```
+//! use tracehound::JaegerTracer;
+//! use tracehound::prelude::*;
+//! use tracehound::reporter::NullReporter;
+//! use tracehound::sampler::{RateLimitingSampler, TracesPerSecond};
+//!
+//! let tracer = JaegerTracer::builder("shop")
+//!     .sampler(RateLimitingSampler::new(TracesPerSecond::from(5)))
+//!     .reporter(NullReporter::new())
+//!     .build()?;
+//! assert!(tracer.start_span("checkout").context().is_sampled());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! | sampler | keeps | suits |
 //! |---|---|---|
 //! | [`ConstSampler`] | everything or nothing | development, tests, services with little traffic |
@@ -23,20 +37,6 @@
 //! A [`Config`](crate::Config) without a sampler has the remote one. A [builder](crate::JaegerTracer::builder) without
 //! a sampler keeps one trace in a thousand ([`SamplingRate::DEFAULT`]), and so does a `Config` if the feature
 //! `remote-sampler` is off.
-//!
-//! ```
-//! use tracehound::JaegerTracer;
-//! use tracehound::prelude::*;
-//! use tracehound::reporter::NullReporter;
-//! use tracehound::sampler::{RateLimitingSampler, TracesPerSecond};
-//!
-//! let tracer = JaegerTracer::builder("shop")
-//!     .sampler(RateLimitingSampler::new(TracesPerSecond::from(5)))
-//!     .reporter(NullReporter::new())
-//!     .build()?;
-//! assert!(tracer.start_span("checkout").context().is_sampled());
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
 //!
 //! # Which one answers when?
 //!
@@ -160,6 +160,86 @@ pub use self::tag_matching::TagMatchingSampler;
 /// called any more.
 ///
 /// The page of the [module](self) has an example.
+///
+/// This sampler leaves every decision to another one, and counts what it kept:
+///
+/// ```
+/// use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+/// use tracehound::model::{TagRef, TraceId};
+/// use tracehound::sampler::{ConstSampler, Interests, Sampler, SamplingDecision, SpanView};
+/// use tracehound::services::Services;
+///
+/// struct Counting<S> {
+///     inner: S,
+///     kept: AtomicU64,
+/// }
+///
+/// impl<S: Sampler> Counting<S> {
+///     fn count(&self, decision: SamplingDecision) -> SamplingDecision {
+///         if matches!(decision, SamplingDecision::Sample(_)) {
+///             self.kept.fetch_add(1, Relaxed);
+///         }
+///         decision
+///     }
+/// }
+///
+/// impl<S: Sampler> Sampler for Counting<S> {
+///     fn attach(&mut self, services: &Services) {
+///         self.inner.attach(services);
+///     }
+///
+///     fn on_create_span(&self, span: &SpanView<'_>) -> SamplingDecision {
+///         self.count(self.inner.on_create_span(span))
+///     }
+///
+///     fn on_set_operation_name(&self, span: &SpanView<'_>) -> SamplingDecision {
+///         self.count(self.inner.on_set_operation_name(span))
+///     }
+///
+///     fn on_set_tag(&self, span: &SpanView<'_>, key: &str, value: TagRef<'_>) -> SamplingDecision {
+///         self.count(self.inner.on_set_tag(span, key, value))
+///     }
+///
+///     fn on_finish_span(&self, span: &SpanView<'_>) -> SamplingDecision {
+///         self.count(self.inner.on_finish_span(span))
+///     }
+///
+///     fn depends_on_operation_name(&self) -> bool {
+///         self.inner.depends_on_operation_name()
+///     }
+///
+///     fn interests(&self) -> Interests {
+///         self.inner.interests()
+///     }
+///
+///     fn weighs_dropped_traces(&self) -> bool {
+///         self.inner.weighs_dropped_traces()
+///     }
+///
+///     fn constant_decision(&self) -> Option<SamplingDecision> {
+///         None // otherwise the tracer would not ask, and nothing would be counted
+///     }
+///
+///     fn description(&self) -> String {
+///         format!("counted {}", self.inner.description())
+///     }
+///
+///     fn explain(&self, operation_name: &str) -> String {
+///         self.inner.explain(operation_name)
+///     }
+///
+///     fn close(&self) {
+///         self.inner.close();
+///     }
+/// }
+///
+/// let sampler = Counting { inner: ConstSampler::new(true), kept: AtomicU64::new(0) };
+/// let id = TraceId::new(0, 1).expect("not zero");
+/// sampler.on_create_span(&SpanView::new(id, "checkout", true));
+/// assert_eq!(sampler.kept.load(Relaxed), 1);
+/// assert_eq!(sampler.description(), "counted const 1");
+/// assert_eq!(sampler.explain("checkout"), "const, keeps every trace");
+/// ```
 pub trait Sampler: Send + Sync {
     /// Takes the tracer's services: where to count and to warn, what time it is. The tracer's builder calls it once,
     /// before anything else. By default does nothing.

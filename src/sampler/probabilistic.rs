@@ -43,6 +43,12 @@ impl ProbabilisticSampler {
     }
 
     /// Returns the share.
+    ///
+    /// ```
+    /// use tracehound::sampler::{ProbabilisticSampler, SamplingRate};
+    ///
+    /// assert_eq!(ProbabilisticSampler::new(SamplingRate::ONE).rate().get(), 1.0);
+    /// ```
     pub const fn rate(&self) -> SamplingRate {
         self.rate
     }

@@ -19,6 +19,14 @@ impl SamplingRate {
     /// The rate that keeps everything.
     pub const ONE: Self = Self(1.0);
     /// The rate that Jaeger clients start with: one trace in a thousand.
+    ///
+    /// ```
+    /// use tracehound::sampler::SamplingRate;
+    ///
+    /// assert_eq!(SamplingRate::ZERO.get(), 0.0);
+    /// assert_eq!(SamplingRate::ONE.get(), 1.0);
+    /// assert_eq!(SamplingRate::DEFAULT.get(), 0.001);
+    /// ```
     pub const DEFAULT: Self = Self(0.001);
 
     /// Checks a number.
@@ -42,6 +50,13 @@ impl SamplingRate {
 }
 
 /// The error of [`SamplingRate::new`]: the number is not a probability.
+///
+/// ```
+/// use tracehound::sampler::SamplingRate;
+///
+/// let error = SamplingRate::new(1.5).expect_err("above 1");
+/// assert_eq!(error.to_string(), "expected a probability from 0 to 1, found 1.5");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SamplingRateError(f64);
 
@@ -94,6 +109,13 @@ impl From<u32> for TracesPerSecond {
 }
 
 /// The error of [`TracesPerSecond::new`]: the number is not a rate of traces.
+///
+/// ```
+/// use tracehound::sampler::TracesPerSecond;
+///
+/// let error = TracesPerSecond::new(-1.0).expect_err("negative");
+/// assert_eq!(error.to_string(), "expected a number of traces a second, 0 or more, found -1");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TracesPerSecondError(f64);
 

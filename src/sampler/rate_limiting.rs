@@ -44,6 +44,23 @@ impl RateLimitingSampler {
     /// Sets the clock, such as a [`ManualClock`](crate::clock::ManualClock) in a test, and fills the bucket.
     ///
     /// Defaults to the clock of the tracer, and to [`Clock::system`] before the sampler belongs to one.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tracehound::clock::ManualClock;
+    /// use tracehound::model::TraceId;
+    /// use tracehound::sampler::{RateLimitingSampler, Sampler, SamplingDecision, SpanView, TracesPerSecond};
+    ///
+    /// let clock = ManualClock::default();
+    /// let sampler = RateLimitingSampler::new(TracesPerSecond::from(2)).clock(clock.clone());
+    /// assert_eq!(sampler.rate().get(), 2.0);
+    ///
+    /// let root = SpanView::new(TraceId::new(0, 1).expect("not zero"), "checkout", true);
+    /// let keeps = || matches!(sampler.on_create_span(&root), SamplingDecision::Sample(_));
+    /// assert!(keeps() && keeps() && !keeps(), "a burst of two");
+    /// clock.advance(Duration::from_millis(500));
+    /// assert!(keeps() && !keeps());
+    /// ```
     #[must_use]
     pub fn clock(self, clock: impl Into<Clock>) -> Self {
         Self {

@@ -66,11 +66,39 @@ impl ActiveSpan {
     }
 
     /// Finishes the span with an end time of your own, as [`Span::finish_at`] does.
+    ///
+    /// ```
+    /// use std::time::SystemTime;
+    /// use tracehound::NoopTracer;
+    /// use tracehound::prelude::*;
+    ///
+    /// let span = NoopTracer.start_active_span("import");
+    /// let last_row_written = SystemTime::now();
+    /// span.finish_at(last_row_written);
+    /// ```
     pub fn finish_at(self, time: SystemTime) {
         self.into_span().finish_at(time);
     }
 
     /// Makes the previous span active again and returns this one, which stays open: to finish it elsewhere.
+    ///
+    /// ```
+    /// use tracehound::prelude::*;
+    /// use tracehound::reporter::InMemoryReporter;
+    /// use tracehound::sampler::ConstSampler;
+    ///
+    /// let spans = InMemoryReporter::new();
+    /// let tracer = JaegerTracer::builder("shop")
+    ///     .sampler(ConstSampler::new(true))
+    ///     .reporter(spans.clone())
+    ///     .build()?;
+    /// let active = tracer.start_active_span("checkout");
+    /// let span = active.into_span();
+    /// assert!(active_span().is_noop() && spans.spans().is_empty());
+    /// std::thread::spawn(move || span.finish()).join().expect("no panic");
+    /// assert_eq!(spans.spans().len(), 1);
+    /// # Ok::<(), tracehound::tracer::BuildError>(())
+    /// ```
     pub fn into_span(self) -> Span {
         drop(self.scope);
         self.span

@@ -8,6 +8,37 @@ use crate::span::{ErrorLike, Span};
 
 /// Each method takes a callback of another form. The span is active while the callback runs, and finishes when it
 /// returns. A panic marks the span: `error=true` and a log record `event=panic`.
+///
+/// ```
+/// use tracehound::prelude::*;
+/// use tracehound::reporter::InMemoryReporter;
+/// use tracehound::sampler::ConstSampler;
+/// use tracehound::scope::FinishOnce;
+///
+/// let spans = InMemoryReporter::new();
+/// let tracer = JaegerTracer::builder("shop")
+///     .sampler(ConstSampler::new(true))
+///     .reporter(spans.clone())
+///     .build()?;
+///
+/// // A callback that gets a result, and one that is called when the time is up. The first one ends the span.
+/// let end = FinishOnce::new(tracer.start_span("charge"));
+/// let answer = end.wrap_result(|result: Result<u32, std::fmt::Error>| result.is_ok());
+/// let timeout = end.wrap(|| active_span().set_tag("timeout", true).is_noop());
+/// assert!(!answer(Err(std::fmt::Error)));
+/// timeout();
+/// assert!(!end.span().is_recording(), "the span has finished");
+/// assert_eq!(spans.tree(), "charge !");
+///
+/// // A future that races with something else.
+/// # let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+/// # runtime.block_on(async {
+/// let end = FinishOnce::new(tracer.start_span("ship"));
+/// assert_eq!(end.wrap_future(async { 7 }).await, 7);
+/// # });
+/// assert!(spans.find("ship").is_some());
+/// # Ok::<(), tracehound::tracer::BuildError>(())
+/// ```
 impl FinishOnce {
     /// Wraps a callback without arguments.
     pub fn wrap<R, F>(&self, callback: F) -> impl FnOnce() -> R + use<R, F>

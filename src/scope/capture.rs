@@ -14,6 +14,31 @@ use crate::span::{Span, SpanContext, TakeContext, ToSpanContext};
 /// any thread.
 ///
 /// [`child`](Self::child) makes it start a span of its own for each piece of work.
+///
+/// ```
+/// use std::thread;
+/// use tracehound::prelude::*;
+/// use tracehound::reporter::InMemoryReporter;
+/// use tracehound::sampler::ConstSampler;
+/// use tracehound::scope::capture;
+///
+/// let spans = InMemoryReporter::new();
+/// let tracer = JaegerTracer::builder("shop")
+///     .sampler(ConstSampler::new(true))
+///     .reporter(spans.clone())
+///     .build()?;
+/// let checkout = tracer.start_active_span("checkout");
+/// let captured = capture();
+/// let client = tracer.clone();
+/// let mail = thread::spawn(move || {
+///     let _scope = captured.activate();
+///     client.start_span("send mail").finish();
+/// });
+/// mail.join().expect("no panic");
+/// checkout.finish();
+/// assert_eq!(spans.tree(), "checkout\n  send mail");
+/// # Ok::<(), tracehound::tracer::BuildError>(())
+/// ```
 pub struct Captured {
     active: Option<Active>,
     child: Option<Arc<StartChild>>,

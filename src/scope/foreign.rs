@@ -75,6 +75,22 @@ pub trait ForeignContext: Send + Sync {
 }
 
 /// An active span or context of another library: the parent of spans that start here.
+///
+/// ```
+/// use tracehound::SpanContext;
+/// use tracehound::model::{Flags, SpanId, TraceId};
+/// use tracehound::scope::ForeignActive;
+///
+/// /// Translates the ids of another library.
+/// fn translated(trace_id: u128, span_id: u64) -> Option<ForeignActive> {
+///     let trace_id = TraceId::new((trace_id >> 64) as u64, trace_id as u64)?;
+///     let context = SpanContext::new(trace_id, SpanId::new(span_id)?, None, Flags::SAMPLED);
+///     Some(ForeignActive::Context(context))
+/// }
+///
+/// assert!(matches!(translated(7, 5), Some(ForeignActive::Context(_))));
+/// assert!(translated(7, 0).is_none(), "no span has the id 0");
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ForeignActive {
@@ -90,6 +106,30 @@ pub enum ForeignActive {
 /// # Errors
 ///
 /// Returns [`SetForeignContextError`] if there is another library already.
+///
+/// The page of [`ForeignContext`] has a whole example.
+///
+/// ```
+/// use std::num::NonZeroU64;
+/// use tracehound::scope::{ForeignActive, ForeignContext, set_foreign_context};
+///
+/// /// A library in which nothing is ever active.
+/// struct Idle;
+///
+/// impl ForeignContext for Idle {
+///     fn mark(&self) -> Option<NonZeroU64> {
+///         None
+///     }
+///
+///     fn active(&self) -> Option<ForeignActive> {
+///         None
+///     }
+/// }
+///
+/// assert!(set_foreign_context(Idle).is_ok());
+/// let error = set_foreign_context(Idle).expect_err("there is one already");
+/// println!("{error}");
+/// ```
 pub fn set_foreign_context(
     foreign: impl ForeignContext + 'static,
 ) -> Result<(), SetForeignContextError> {
@@ -99,6 +139,15 @@ pub fn set_foreign_context(
 }
 
 /// The error of [`set_foreign_context`]: spans of another library are parents of ours already.
+///
+/// ```
+/// use tracehound::scope::SetForeignContextError;
+///
+/// /// Tells an operator that spans of the other library are traces of their own.
+/// fn report(error: &SetForeignContextError) {
+///     eprintln!("OpenTelemetry's spans are not joined: {error}");
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SetForeignContextError(());
 

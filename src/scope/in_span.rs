@@ -59,6 +59,27 @@ pub trait InSpan: Future + Sized {
     /// is active now, nothing is active in the polls.
     ///
     /// [`Captured::wrap_future`](crate::scope::Captured::wrap_future) does so with what was captured elsewhere.
+    ///
+    /// ```
+    /// use tracehound::prelude::*;
+    /// use tracehound::reporter::InMemoryReporter;
+    /// use tracehound::sampler::ConstSampler;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let spans = InMemoryReporter::new();
+    /// let tracer = JaegerTracer::builder("shop")
+    ///     .sampler(ConstSampler::new(true))
+    ///     .reporter(spans.clone())
+    ///     .build()?;
+    /// let order = tracer.start_active_span("order");
+    /// let child = tracer.clone();
+    /// let mail = tokio::spawn(async move { child.start_span("mail").finish() }.in_active_span());
+    /// order.finish();
+    /// mail.await?;
+    /// assert_eq!(spans.tree(), "order\n  mail");
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn in_active_span(self) -> Instrumented<Self> {
         Instrumented::new(self, Work::Carries(capture()))
     }
@@ -69,6 +90,22 @@ impl<T: Future> InSpan for T {}
 /// A future in whose polls a span is active. [`InSpan`] makes it, and [`Captured::wrap_future`].
 ///
 /// [`Captured::wrap_future`]: crate::scope::Captured::wrap_future
+///
+/// ```
+/// use tracehound::prelude::*;
+/// use tracehound::reporter::NullReporter;
+/// use tracehound::scope::Instrumented;
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let tracer = JaegerTracer::builder("shop").reporter(NullReporter::new()).build()?;
+/// let span = tracer.start_span("checkout");
+/// let context = span.context();
+/// let work: Instrumented<_> = async { active_span().context() }.in_span(span);
+/// assert_eq!(work.span().context(), context);
+/// assert_eq!(work.await, context);
+/// # Ok::<(), tracehound::tracer::BuildError>(()) })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[pin_project(PinnedDrop)]
 #[must_use = "a future does nothing unless it is polled"]
 pub struct Instrumented<T> {

@@ -12,7 +12,7 @@
 //!   other tasks while it waits. Clippy finds it if `clippy.toml` has
 //!   `await-holding-invalid-types = ["tracehound::scope::Scope", "tracehound::scope::ActiveSpan"]`.
 //! * Threads and tasks do not inherit the active span. It is handed over with the work, as the
-//!   [table](#work-that-runs-elsewhere) says.
+//!   [table](#how-do-i-hand-work-over) says.
 //! * [`Instrumented::with_poll_times`] tells how long a future worked and how long it waited, and which poll held its
 //!   thread too long.
 //! * [`active_span`] takes tags and logs; [`active_context`] goes into requests, and [`trace_ids`] into log lines. They
@@ -34,7 +34,7 @@
 //! # Ok::<(), tracehound::tracer::BuildError>(())
 //! ```
 //!
-//! # Work that runs elsewhere
+//! # How do I hand work over?
 //!
 //! | I hand work over by | one line |
 //! |---|---|
@@ -59,7 +59,7 @@
 //! `future.in_active_span()` becomes `captured.wrap_future(future)`. Such a span starts when the work begins, ends with
 //! it, and tells of a panic.
 //!
-//! # Spans that end with something else
+//! # How does a span end with something else?
 //!
 //! | The span ends with | one line | dropped before |
 //! |---|---|---|
@@ -139,6 +139,22 @@ use crate::span::{Span, SpanContext, TraceIds};
 /// ```compile_fail,E0277
 /// fn must_be_send<T: Send>(_: T) {}
 /// must_be_send(tracehound::Span::noop().activate());
+/// ```
+///
+/// ```
+/// use tracehound::prelude::*;
+/// use tracehound::reporter::NullReporter;
+/// use tracehound::scope::Scope;
+///
+/// let tracer = JaegerTracer::builder("shop").reporter(NullReporter::new()).build()?;
+/// let [outer, inner] = ["outer", "inner"].map(|name| tracer.start_span(name));
+/// let outer_scope: Scope = outer.activate();
+/// let inner_scope = inner.activate();
+/// drop(outer_scope); // in any order
+/// assert_eq!(active_span().context(), inner.context());
+/// drop(inner_scope);
+/// assert!(active_span().is_noop());
+/// # Ok::<(), tracehound::tracer::BuildError>(())
 /// ```
 #[must_use = "the span is active only until the scope is dropped"]
 pub struct Scope {
@@ -334,6 +350,27 @@ pub fn with_active_span<R>(f: impl FnOnce(&Span) -> R) -> R {
 /// it for a parent in another process, if no span of this process stands for it.
 ///
 /// [`active_context`] returns the context; [`active_span`] returns the no-op span, as there is no span to set tags on.
+///
+/// ```
+/// use std::collections::HashMap;
+/// use tracehound::prelude::*;
+/// use tracehound::reporter::InMemoryReporter;
+/// use tracehound::sampler::ConstSampler;
+/// use tracehound::scope::activate_context;
+///
+/// let spans = InMemoryReporter::new();
+/// let tracer = JaegerTracer::builder("pack")
+///     .sampler(ConstSampler::new(true))
+///     .reporter(spans.clone())
+///     .build()?;
+/// let message: HashMap<_, _> = [("uber-trace-id".to_owned(), "1f:2e:0:1".to_owned())].into();
+/// let sender = tracer.extract(&message)?.unwrap_or_default();
+/// let scope = activate_context(&sender);
+/// tracer.start_span("pack").finish();
+/// drop(scope);
+/// assert_eq!(spans.spans()[0].parent_id, sender.span_id());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn activate_context(context: &SpanContext) -> Scope {
     Scope::new(Active::Context(context.clone()))
 }

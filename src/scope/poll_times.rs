@@ -16,6 +16,18 @@ use crate::span::Span;
 
 /// A limit for [`blocking_limit`](Instrumented::blocking_limit) that suits most programs: 100 ms. A runtime's thread
 /// that is held so long keeps a user waiting.
+///
+/// ```
+/// use tracehound::NoopTracer;
+/// use tracehound::prelude::*;
+/// use tracehound::scope::BLOCKING_LIMIT;
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let work = async { 4_200 }.in_span(NoopTracer.start_span("price"));
+/// assert_eq!(work.with_poll_times().blocking_limit(BLOCKING_LIMIT).await, 4_200);
+/// # });
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub const BLOCKING_LIMIT: Duration = Duration::from_millis(100);
 
 impl<T: Future> Instrumented<T> {
@@ -103,6 +115,23 @@ impl<T> Instrumented<PollTimes<T>> {
 }
 
 /// A future whose polls are timed. [`Instrumented::with_poll_times`] makes it.
+///
+/// ```
+/// use tracehound::NoopTracer;
+/// use tracehound::prelude::*;
+/// use tracehound::scope::{Instrumented, PollTimes};
+///
+/// /// A field of a service that keeps such a future.
+/// struct Job<F> {
+///     future: Instrumented<PollTimes<F>>,
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let job = Job { future: async { 7 }.in_span(NoopTracer.start_span("job")).with_poll_times() };
+/// assert_eq!(job.future.await, 7);
+/// # });
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[pin_project(PinnedDrop)]
 #[must_use = "a future does nothing unless it is polled"]
 pub struct PollTimes<T> {

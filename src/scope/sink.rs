@@ -55,6 +55,23 @@ pub trait SinkInSpan: Sized {
 
     /// Captures the span that is active on this thread now and makes it active in every call, without owning it. How
     /// the sink ends leaves no tag and no mark on the span.
+    ///
+    /// ```
+    /// use futures_util::{SinkExt, sink};
+    /// use tracehound::prelude::*;
+    /// use tracehound::reporter::NullReporter;
+    /// use tracehound::scope::{InstrumentedSink, SinkInSpan};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let tracer = JaegerTracer::builder("shop").reporter(NullReporter::new()).build()?;
+    /// let import = tracer.start_active_span("import");
+    /// let mut rows: InstrumentedSink<_> = sink::drain::<&str>().sink_in_active_span();
+    /// assert_eq!(rows.span().context(), import.context());
+    /// rows.send("tea").await?;
+    /// assert_eq!(rows.items(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn sink_in_active_span(self) -> InstrumentedSink<Self> {
         InstrumentedSink::new(self, Work::Carries(capture()))
     }
@@ -65,6 +82,30 @@ impl<S> SinkInSpan for S {}
 impl Captured {
     /// Wraps a sink: what was captured is active in every call, and while the sink is dropped. A [child](Self::child)
     /// starts at the first call and tells how the sink ended, as with [`sink_in_span`](SinkInSpan::sink_in_span).
+    ///
+    /// ```
+    /// use futures_util::{SinkExt, sink};
+    /// use tracehound::prelude::*;
+    /// use tracehound::reporter::InMemoryReporter;
+    /// use tracehound::sampler::ConstSampler;
+    /// use tracehound::scope::capture;
+    ///
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    /// let spans = InMemoryReporter::new();
+    /// let tracer = JaegerTracer::builder("shop")
+    ///     .sampler(ConstSampler::new(true))
+    ///     .reporter(spans.clone())
+    ///     .build()?;
+    /// let import = tracer.start_active_span("import");
+    /// let mut rows = capture().child(tracer.clone(), "write rows").wrap_sink(sink::drain::<&str>());
+    /// # runtime.block_on(async {
+    /// rows.send("tea").await?;
+    /// rows.close().await
+    /// # })?;
+    /// import.finish();
+    /// assert_eq!(spans.tree(), "import\n  write rows");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn wrap_sink<S>(&self, sink: S) -> InstrumentedSink<S> {
         InstrumentedSink::new(sink, Work::Carries(self.clone()))
     }
@@ -73,6 +114,20 @@ impl Captured {
 /// A sink in whose calls a span is active. [`SinkInSpan`] makes it, and [`Captured::wrap_sink`].
 ///
 /// After its end the inner sink still gets what is sent, and the span has none of it.
+///
+/// ```
+/// use futures_util::{SinkExt, sink};
+/// use tracehound::NoopTracer;
+/// use tracehound::prelude::*;
+/// use tracehound::scope::{InstrumentedSink, SinkInSpan};
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let mut rows: InstrumentedSink<_> = sink::drain::<u32>().sink_in_span(NoopTracer.start_span("write"));
+/// rows.send(7).await?;
+/// assert!(rows.items() == 1 && rows.span().is_noop());
+/// # Ok::<(), std::convert::Infallible>(()) })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[pin_project(project = Parts, PinnedDrop)]
 #[must_use = "a sink does nothing unless it is polled"]
 pub struct InstrumentedSink<S> {

@@ -29,6 +29,26 @@ pub fn in_active_span<R>(f: impl FnOnce() -> R) -> impl FnOnce() -> R {
 /// # Panics
 ///
 /// If the system has no thread left, as `std::thread::spawn` does.
+///
+/// ```
+/// use tracehound::prelude::*;
+/// use tracehound::reporter::InMemoryReporter;
+/// use tracehound::sampler::ConstSampler;
+/// use tracehound::scope;
+///
+/// let spans = InMemoryReporter::new();
+/// let tracer = JaegerTracer::builder("shop")
+///     .sampler(ConstSampler::new(true))
+///     .reporter(spans.clone())
+///     .build()?;
+/// let upload = tracer.start_active_span("upload");
+/// let child = tracer.clone();
+/// let resize = scope::spawn(move || child.start_span("resize").finish());
+/// resize.join().expect("no panic");
+/// upload.finish();
+/// assert_eq!(spans.tree(), "upload\n  resize");
+/// # Ok::<(), tracehound::tracer::BuildError>(())
+/// ```
 pub fn spawn<F, R>(f: F) -> JoinHandle<R>
 where
     F: FnOnce() -> R + Send + 'static,

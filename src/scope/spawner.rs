@@ -6,6 +6,32 @@ use crate::scope::Captured;
 /// A place where threads or tasks are spawned, with what was captured active in each. [`Captured::on`] makes it.
 ///
 /// The methods are those of the place itself, with the same names, results and panics.
+///
+/// ```
+/// use std::thread;
+/// use tracehound::prelude::*;
+/// use tracehound::reporter::NullReporter;
+/// use tracehound::scope::capture;
+///
+/// let tracer = JaegerTracer::builder("shop").reporter(NullReporter::new()).build()?;
+/// let upload = tracer.start_active_span("upload");
+/// let captured = capture();
+///
+/// let named = captured.on(thread::Builder::new().name("resize".into()));
+/// let there = named.spawn(|| active_span().context())?;
+/// assert_eq!(there.join().expect("no panic"), upload.context());
+///
+/// let text = "borrowed";
+/// thread::scope(|threads| {
+///     let there = captured.on(threads).spawn(|| (text.len(), active_span().context()));
+///     assert_eq!(there.join().expect("no panic"), (8, upload.context()));
+///     let named = captured.on(thread::Builder::new());
+///     let there = named.spawn_scoped(threads, || text.len())?;
+///     assert_eq!(there.join().expect("no panic"), 8);
+///     Ok::<(), std::io::Error>(())
+/// })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "nothing is spawned yet"]
 pub struct Spawner<P> {

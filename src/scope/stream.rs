@@ -53,6 +53,23 @@ pub trait StreamInSpan: Stream + Sized {
 
     /// Captures the span that is active on this thread now and makes it active in every poll, without owning it. How
     /// the stream ends leaves no tag and no mark on the span.
+    ///
+    /// ```
+    /// use futures_util::{StreamExt, stream};
+    /// use tracehound::prelude::*;
+    /// use tracehound::reporter::NullReporter;
+    /// use tracehound::scope::{InstrumentedStream, StreamInSpan};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let tracer = JaegerTracer::builder("shop").reporter(NullReporter::new()).build()?;
+    /// let export = tracer.start_active_span("export");
+    /// let mut rows: InstrumentedStream<_> = stream::iter(["tea", "pot"]).stream_in_active_span();
+    /// assert_eq!(rows.span().context(), export.context());
+    /// assert_eq!(rows.next().await, Some("tea"));
+    /// assert_eq!(rows.items(), 1);
+    /// # Ok::<(), tracehound::tracer::BuildError>(()) })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn stream_in_active_span(self) -> InstrumentedStream<Self> {
         InstrumentedStream::new(self, Work::Carries(capture()))
     }
@@ -64,6 +81,29 @@ impl Captured {
     /// Wraps a stream: what was captured is active in every poll, and while the stream is dropped. A
     /// [child](Self::child) starts at the first poll and tells how the stream ended, as with
     /// [`stream_in_span`](StreamInSpan::stream_in_span).
+    ///
+    /// ```
+    /// use futures_util::{StreamExt, stream};
+    /// use tracehound::prelude::*;
+    /// use tracehound::reporter::InMemoryReporter;
+    /// use tracehound::sampler::ConstSampler;
+    /// use tracehound::scope::capture;
+    ///
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    /// let spans = InMemoryReporter::new();
+    /// let tracer = JaegerTracer::builder("shop")
+    ///     .sampler(ConstSampler::new(true))
+    ///     .reporter(spans.clone())
+    ///     .build()?;
+    /// let export = tracer.start_active_span("export");
+    /// let rows = capture().child(tracer.clone(), "read rows").wrap_stream(stream::iter(["tea", "pot"]));
+    /// # runtime.block_on(async {
+    /// assert_eq!(rows.count().await, 2);
+    /// # });
+    /// export.finish();
+    /// assert_eq!(spans.tree(), "export\n  read rows");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn wrap_stream<S: Stream>(&self, stream: S) -> InstrumentedStream<S> {
         InstrumentedStream::new(stream, Work::Carries(self.clone()))
     }
@@ -72,6 +112,20 @@ impl Captured {
 /// A stream in whose polls a span is active. [`StreamInSpan`] makes it, and [`Captured::wrap_stream`].
 ///
 /// After its end it gives no item more, whatever the inner stream would do.
+///
+/// ```
+/// use futures_util::{StreamExt, stream};
+/// use tracehound::NoopTracer;
+/// use tracehound::prelude::*;
+/// use tracehound::scope::{InstrumentedStream, StreamInSpan};
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let mut rows: InstrumentedStream<_> = stream::iter([7]).stream_in_span(NoopTracer.start_span("read"));
+/// assert_eq!(rows.next().await, Some(7));
+/// assert!(rows.items() == 1 && rows.span().is_noop());
+/// # });
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[pin_project(PinnedDrop)]
 #[must_use = "a stream does nothing unless it is polled"]
 pub struct InstrumentedStream<S: Stream, H = fn(&Span, &<S as Stream>::Item)> {

@@ -59,6 +59,22 @@ use crate::scope::{InSpan, Spawner, in_active_span};
 /// # Panics
 ///
 /// Outside of a runtime, as [`tokio::spawn`] does.
+///
+/// ```
+/// use tracehound::prelude::*;
+/// use tracehound::reporter::NullReporter;
+/// use tracehound::scope::task;
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let tracer = JaegerTracer::builder("shop").reporter(NullReporter::new()).build()?;
+/// let span = tracer.start_span("checkout");
+/// let scope = span.activate();
+/// let there = task::spawn(async { active_span().context() });
+/// drop(scope);
+/// assert_eq!(there.await?, span.context());
+/// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
@@ -71,6 +87,22 @@ where
 /// # Panics
 ///
 /// Outside of a runtime, as [`tokio::task::spawn_blocking`] does.
+///
+/// ```
+/// use tracehound::prelude::*;
+/// use tracehound::reporter::NullReporter;
+/// use tracehound::scope::task;
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let tracer = JaegerTracer::builder("shop").reporter(NullReporter::new()).build()?;
+/// let span = tracer.start_span("checkout");
+/// let scope = span.activate();
+/// let there = task::spawn_blocking(|| active_span().context());
+/// drop(scope);
+/// assert_eq!(there.await?, span.context());
+/// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn spawn_blocking<F, R>(f: F) -> JoinHandle<R>
 where
     F: FnOnce() -> R + Send + 'static,
@@ -84,6 +116,26 @@ where
 /// # Panics
 ///
 /// Outside of a `LocalSet`, as [`tokio::task::spawn_local`] does.
+///
+/// ```
+/// use tokio::task::LocalSet;
+/// use tracehound::prelude::*;
+/// use tracehound::reporter::NullReporter;
+/// use tracehound::scope::task;
+///
+/// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+/// let tracer = JaegerTracer::builder("shop").reporter(NullReporter::new()).build()?;
+/// let span = tracer.start_span("checkout");
+/// # runtime.block_on(async {
+/// let set = LocalSet::new();
+/// let there = set.run_until(async {
+///     let there = span.in_scope(|| task::spawn_local(async { active_span().context() }));
+///     there.await
+/// });
+/// assert_eq!(there.await?, span.context());
+/// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn spawn_local<F>(future: F) -> JoinHandle<F::Output>
 where
     F: Future<Output: 'static> + 'static,
@@ -91,6 +143,23 @@ where
     task::spawn_local(future.in_active_span())
 }
 
+/// Tasks on the runtime of a handle:
+///
+/// ```
+/// use tracehound::prelude::*;
+/// use tracehound::reporter::NullReporter;
+/// use tracehound::scope::capture;
+///
+/// let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+/// let tracer = JaegerTracer::builder("shop").reporter(NullReporter::new()).build()?;
+/// let span = tracer.start_active_span("checkout");
+/// let captured = capture();
+/// let task = captured.on(runtime.handle()).spawn(async { active_span().context() });
+/// let thread = captured.on(runtime.handle()).spawn_blocking(|| active_span().context());
+/// assert_eq!(runtime.block_on(task)?, span.context());
+/// assert_eq!(runtime.block_on(thread)?, span.context());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 impl Spawner<&Handle> {
     /// Spawns a task on the runtime.
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
@@ -110,6 +179,22 @@ impl Spawner<&Handle> {
     }
 }
 
+/// Tasks that stay on their thread:
+///
+/// ```
+/// use tokio::task::LocalSet;
+/// use tracehound::prelude::*;
+/// use tracehound::reporter::NullReporter;
+/// use tracehound::scope::capture;
+///
+/// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+/// let tracer = JaegerTracer::builder("shop").reporter(NullReporter::new()).build()?;
+/// let span = tracer.start_active_span("checkout");
+/// let set = LocalSet::new();
+/// let there = capture().on(&set).spawn_local(async { active_span().context() });
+/// assert_eq!(set.block_on(&runtime, there)?, span.context());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 impl Spawner<&LocalSet> {
     /// Spawns a task on the set, which need not be `Send`.
     pub fn spawn_local<F>(&self, future: F) -> JoinHandle<F::Output>
@@ -120,6 +205,33 @@ impl Spawner<&LocalSet> {
     }
 }
 
+/// Tasks of a set that is awaited as a whole:
+///
+/// ```
+/// use tokio::task::{JoinSet, LocalSet};
+/// use tracehound::prelude::*;
+/// use tracehound::reporter::NullReporter;
+/// use tracehound::scope::capture;
+///
+/// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+/// let tracer = JaegerTracer::builder("shop").reporter(NullReporter::new()).build()?;
+/// let span = tracer.start_active_span("checkout");
+/// let captured = capture();
+/// let local = LocalSet::new();
+/// let contexts = local.block_on(&runtime, async {
+///     let mut set = JoinSet::new();
+///     let handle = tokio::runtime::Handle::current();
+///     captured.on(&mut set).spawn(async { active_span().context() });
+///     captured.on(&mut set).spawn_on(async { active_span().context() }, &handle);
+///     captured.on(&mut set).spawn_blocking(|| active_span().context());
+///     captured.on(&mut set).spawn_blocking_on(|| active_span().context(), &handle);
+///     captured.on(&mut set).spawn_local(async { active_span().context() });
+///     captured.on(&mut set).spawn_local_on(async { active_span().context() }, &local);
+///     set.join_all().await
+/// });
+/// assert_eq!(contexts, vec![span.context(); 6]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 impl<T: 'static> Spawner<&mut JoinSet<T>> {
     /// Spawns a task on the current runtime.
     ///

@@ -98,6 +98,23 @@ impl<T> Traced<T> {
 
     /// Returns how long the message has waited so far, on the clock of the sender's tracer. Returns `None` if no span
     /// was active where it was sent.
+    ///
+    /// ```
+    /// use tracehound::prelude::*;
+    /// use tracehound::reporter::NullReporter;
+    /// use tracehound::scope::Traced;
+    ///
+    /// let tracer = JaegerTracer::builder("shop").reporter(NullReporter::new()).build()?;
+    /// let mut order = Traced::new(vec!["teapot"]);
+    /// assert_eq!(order.waited(), None, "no span is active");
+    /// order.value_mut().push("cup");
+    /// assert_eq!(order.value().len(), 2);
+    ///
+    /// let checkout = tracer.start_active_span("checkout");
+    /// assert!(Traced::new("teapot").waited().is_some());
+    /// # drop(checkout);
+    /// # Ok::<(), tracehound::tracer::BuildError>(())
+    /// ```
     pub fn waited(&self) -> Option<Duration> {
         // A manual clock can go back.
         let nanos = self.sender.ticks()?.saturating_sub(self.sent_at?);

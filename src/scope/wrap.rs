@@ -67,6 +67,13 @@ impl Captured {
     }
 
     /// Wraps a closure that runs once and takes an argument: for replies, and for completions that get a result.
+    ///
+    /// ```
+    /// use tracehound::scope::capture;
+    ///
+    /// let reply = capture().wrap_once(|status: u16| status == 200);
+    /// assert!(reply(200));
+    /// ```
     pub fn wrap_once<A, R, F>(&self, f: F) -> impl FnOnce(A) -> R + use<A, R, F>
     where
         F: FnOnce(A) -> R,
@@ -76,6 +83,16 @@ impl Captured {
     }
 
     /// Wraps a closure that runs often, changes what it holds, and takes an argument: for listeners and iterators.
+    ///
+    /// ```
+    /// use tracehound::scope::capture;
+    ///
+    /// let mut total = 0;
+    /// let mut add = capture().wrap_mut(|n: u32| total += n);
+    /// [1, 2, 3].map(&mut add);
+    /// drop(add);
+    /// assert_eq!(total, 6);
+    /// ```
     pub fn wrap_mut<A, R, F>(&self, mut f: F) -> impl FnMut(A) -> R + use<A, R, F>
     where
         F: FnMut(A) -> R,

@@ -56,6 +56,38 @@ pub(crate) enum Decision {
     Shared(DecisionRef),
 }
 
+/// A context that is made by hand, as a codec or a bridge makes it:
+///
+/// ```
+/// use tracehound::SpanContext;
+/// use tracehound::model::{Baggage, Flags, SpanId, TraceId, TraceState};
+///
+/// let trace_id: TraceId = "5b2b4e1f9d3a7c60".parse()?;
+/// let span_id: SpanId = "6ad04c2b18e7f935".parse()?;
+/// let state: TraceState = "congo=t61rcWkgMzE".parse()?;
+/// let context = SpanContext::new(trace_id, span_id, None, Flags::default())
+///     .with_flags(Flags::SAMPLED.with(Flags::DEBUG))
+///     .with_baggage(Baggage::default().with("user", "42")?)
+///     .with_baggage_item("zone", "eu-1")
+///     .with_trace_state(state)
+///     .with_random_trace_id(true);
+/// assert_eq!((context.trace_id(), context.span_id()), (Some(trace_id), Some(span_id)));
+/// assert_eq!((context.parent_id(), context.flags().bits()), (None, 3));
+/// assert!(context.is_debug() && context.is_sampling_final() && context.is_remote());
+/// assert_eq!(context.baggage().get("zone"), Some("eu-1"));
+/// assert_eq!(context.trace_state().and_then(|state| state.get("congo")), Some("t61rcWkgMzE"));
+/// assert!(context.has_random_trace_id());
+/// assert_eq!(context.conflict(), None);
+///
+/// // For a log line.
+/// assert_eq!(context.to_trace_id(), "5b2b4e1f9d3a7c60");
+/// assert_eq!(context.to_span_id(), "6ad04c2b18e7f935");
+///
+/// // Left to the sampler of the receiver, and without a trace but with the wish for one.
+/// assert!(!context.with_deferred_sampling().is_sampling_final());
+/// assert_eq!(SpanContext::default().with_debug_id("ticket 7").debug_id(), Some("ticket 7"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 impl SpanContext {
     /// Returns the context of a span in another process. Its sampling decision is final.
     pub fn new(

@@ -32,6 +32,14 @@ pub trait ErrorLike<const FORM: u8>: fmt::Display {
     fn cause(&self) -> Option<&(dyn Error + 'static)>;
 
     /// Returns the name of the error's type, if the compiler knows it. By default `None`.
+    ///
+    /// ```
+    /// use tracehound::span::ErrorLike;
+    ///
+    /// let error = std::fmt::Error;
+    /// assert!(error.cause().is_none());
+    /// assert!(error.kind().is_some_and(|kind| kind.ends_with("Error")));
+    /// ```
     fn kind(&self) -> Option<&'static str> {
         None
     }

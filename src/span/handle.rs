@@ -12,6 +12,32 @@ use crate::span::{ErrorLike, IntoTag, Reference, SpanContext, TakeContext, ToSpa
 /// A handle to a span, which is one unit of work. The [module](crate::span) says which handle finishes it.
 ///
 /// On a no-op span ([`Span::noop`]) a call costs one branch.
+///
+/// ```
+/// use std::time::SystemTime;
+/// use tracehound::prelude::*;
+/// use tracehound::reporter::InMemoryReporter;
+/// use tracehound::sampler::ConstSampler;
+///
+/// let spans = InMemoryReporter::new();
+/// let tracer = JaegerTracer::builder("shop")
+///     .sampler(ConstSampler::new(true))
+///     .reporter(spans.clone())
+///     .build()?;
+/// let span = tracer.start_span("HTTP GET");
+/// assert!(span.is_recording() && !span.is_noop());
+/// span.set_operation_name("GET /cart/{id}").log_at(SystemTime::now(), [("event", "routed")]);
+/// span.set_baggage_item("user", "42");
+/// assert_eq!(span.baggage_item("user").as_deref(), Some("42"));
+/// span.remove_baggage_item("user");
+///
+/// let cached = span.downgrade(); // does not keep it open
+/// span.finish_at(SystemTime::now());
+/// cached.set_tag("late", true); // does nothing
+/// assert_eq!(spans.tree(), "GET /cart/{id}");
+/// assert_eq!(spans.spans()[0].tag_text("late"), "");
+/// # Ok::<(), tracehound::tracer::BuildError>(())
+/// ```
 #[must_use = "a span that is dropped at once measures nothing: bind it to a name, and not to `_`"]
 #[derive(Clone)]
 pub struct Span {

@@ -37,6 +37,25 @@ use crate::model::{TagRef, TagValue};
 /// ```
 pub trait IntoTag {
     /// Calls `take` with a borrow of the value.
+    ///
+    /// A type of your own passes on what it wraps:
+    ///
+    /// ```
+    /// use tracehound::Span;
+    /// use tracehound::model::TagRef;
+    /// use tracehound::span::IntoTag;
+    ///
+    /// struct OrderId(u64);
+    ///
+    /// impl IntoTag for OrderId {
+    ///     fn give_tag<R>(self, take: impl FnOnce(TagRef<'_>) -> R) -> R {
+    ///         self.0.give_tag(take)
+    ///     }
+    /// }
+    ///
+    /// Span::noop().set_tag("order", OrderId(7));
+    /// assert_eq!(OrderId(7).give_tag(|value| value.to_string()), "7");
+    /// ```
     fn give_tag<R>(self, take: impl FnOnce(TagRef<'_>) -> R) -> R;
 }
 

@@ -1,18 +1,5 @@
 //! Spans: named and timed units of work.
 //!
-//! # Who finishes a span?
-//!
-//! A [`Span`] is a handle, and there may be many handles to one span.
-//!
-//! | handle from | owns the span |
-//! |---|---|
-//! | [`start_span`](crate::TracerExt::start_span), [`start`](crate::tracer::SpanBuilder::start), `clone` of an owner | yes |
-//! | [`Span::activate`] on an owner, for as long as the [`Scope`](crate::scope::Scope) lives | yes |
-//! | [`active_span`](crate::scope::active_span), [`Span::downgrade`], `clone` of such a handle | no |
-//!
-//! A span finishes at [`Span::finish`] on any handle, or when its last owner is dropped. A task that holds only
-//! a downgraded handle keeps no request open. After the end, every method does nothing; only the context stays.
-//!
 //! # What is on a span?
 //!
 //! Tags describe the whole span, log records describe a moment of it, and baggage is passed on to all later spans.
@@ -35,6 +22,19 @@
 //! assert_eq!(spans.spans()[0].operation_name, "checkout");
 //! # Ok::<(), tracehound::tracer::BuildError>(())
 //! ```
+//!
+//! # Who finishes a span?
+//!
+//! A [`Span`] is a handle, and there may be many handles to one span.
+//!
+//! | handle from | owns the span |
+//! |---|---|
+//! | [`start_span`](crate::TracerExt::start_span), [`start`](crate::tracer::SpanBuilder::start), `clone` of an owner | yes |
+//! | [`Span::activate`] on an owner, for as long as the [`Scope`](crate::scope::Scope) lives | yes |
+//! | [`active_span`](crate::scope::active_span), [`Span::downgrade`], `clone` of such a handle | no |
+//!
+//! A span finishes at [`Span::finish`] on any handle, or when its last owner is dropped. A task that holds only
+//! a downgraded handle keeps no request open. After the end, every method does nothing; only the context stays.
 
 mod baggage_setter;
 mod context;

@@ -26,6 +26,17 @@ pub struct Reference {
 
 impl Reference {
     /// Returns a reference to a span that depends on the new one, such as a request that waits for its answer.
+    ///
+    /// ```
+    /// use tracehound::NoopTracer;
+    /// use tracehound::model::ReferenceType;
+    /// use tracehound::prelude::*;
+    /// use tracehound::span::Reference;
+    ///
+    /// let reference = Reference::child_of(&NoopTracer.start_span("checkout"));
+    /// assert_eq!(reference.kind, ReferenceType::ChildOf);
+    /// assert!(reference.context.is_empty());
+    /// ```
     pub fn child_of(parent: &impl ToSpanContext) -> Self {
         Self {
             kind: ReferenceType::ChildOf,

@@ -46,6 +46,22 @@ impl TraceIds {
     }
 
     /// Returns whether the trace is kept, as far as it was decided when these ids were read.
+    ///
+    /// ```
+    /// use tracehound::prelude::*;
+    /// use tracehound::reporter::NullReporter;
+    /// use tracehound::sampler::ConstSampler;
+    ///
+    /// let tracer = JaegerTracer::builder("shop")
+    ///     .sampler(ConstSampler::new(true))
+    ///     .reporter(NullReporter::new())
+    ///     .build()?;
+    /// let span = tracer.start_span("checkout");
+    /// let ids = span.trace_ids();
+    /// assert!(ids.is_sampled());
+    /// assert_eq!((ids.trace_id(), ids.span_id()), (span.context().trace_id(), span.context().span_id()));
+    /// # Ok::<(), tracehound::tracer::BuildError>(())
+    /// ```
     pub fn is_sampled(self) -> bool {
         self.is_sampled
     }

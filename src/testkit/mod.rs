@@ -3,19 +3,6 @@
 //! Turn the feature `testkit` on under `[dev-dependencies]`. Nothing here uses a global, a fixed port or another
 //! address than loopback, so tests may run side by side.
 //!
-//! # Which part do I want?
-//!
-//! | test of | part |
-//! |---|---|
-//! | the spans of some code | [`TestTracer`] keeps them in memory |
-//! | the shape of a trace | [`assert_trace`] compares it with a tree of names, or of [`span`]s with tags |
-//! | a program's way to an agent | [`MockAgent`] takes Thrift over UDP |
-//! | a program's way to a collector | [`MockCollector`] takes Thrift, OTLP and Zipkin over HTTP |
-//! | what a program does when they fail | a [`Fault`] for either |
-//!
-//! The receivers turn all formats into [`OwnedSpan`](crate::reporter::OwnedSpan)s, so that one assertion suits them
-//! all.
-//!
 //! ```
 //! use std::time::Duration;
 //! use tracehound::JaegerTracer;
@@ -70,6 +57,19 @@
 //! # }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # Which part do I want?
+//!
+//! | test of | part |
+//! |---|---|
+//! | the spans of some code | [`TestTracer`] keeps them in memory |
+//! | the shape of a trace | [`assert_trace`] compares it with a tree of names, or of [`span`]s with tags |
+//! | a program's way to an agent | [`MockAgent`] takes Thrift over UDP |
+//! | a program's way to a collector | [`MockCollector`] takes Thrift, OTLP and Zipkin over HTTP |
+//! | what a program does when they fail | a [`Fault`] for either |
+//!
+//! The receivers turn all formats into [`OwnedSpan`](crate::reporter::OwnedSpan)s, so that one assertion suits them
+//! all.
 //!
 //! # How do I wait for spans?
 //!

@@ -57,6 +57,20 @@ struct Rates {
 
 impl DebugLimiter {
     /// How many operations have buckets of their own by default.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tracehound::clock::ManualClock;
+    /// use tracehound::throttler::{DebugLimiter, Throttler};
+    ///
+    /// let clock = ManualClock::default();
+    /// let limiter = DebugLimiter::new()
+    ///     .max_operations(DebugLimiter::MAX_OPERATIONS / 2)
+    ///     .clock(clock.clone());
+    /// assert!(limiter.is_allowed("GET /cart") && !limiter.is_allowed("GET /cart"));
+    /// clock.advance(Duration::from_secs(1));
+    /// assert!(limiter.is_allowed("GET /cart"));
+    /// ```
     pub const MAX_OPERATIONS: usize = 2_000;
 
     /// Makes a limiter that allows one debug trace a second for each operation, and ten in all.

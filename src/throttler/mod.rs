@@ -5,15 +5,6 @@
 //! [`sampling.priority`](crate::model::tags::SAMPLING_PRIORITY) above 0. So who can send a header can have every
 //! request traced. A throttler bounds that:
 //!
-//! | throttler | allows | suits |
-//! |---|---|---|
-//! | none, the default | every debug trace, as all other Jaeger clients do | services that strangers cannot reach |
-//! | [`DebugLimiter`] | a number a second, for each operation and in all | all others |
-//! | `RemoteThrottler`, with the feature `remote-sampler` | what an agent grants credits for | agents of your own: no open Jaeger backend grants credits |
-//!
-//! [`Trust`](crate::propagation::Trust) is the other way: it makes a server ignore the debug flags and debug ids of
-//! strangers altogether.
-//!
 //! ```
 //! use tracehound::JaegerTracer;
 //! use tracehound::prelude::*;
@@ -33,6 +24,17 @@
 //! assert!(!is_debug());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # Which one do I want?
+//!
+//! | throttler | allows | suits |
+//! |---|---|---|
+//! | none, the default | every debug trace, as all other Jaeger clients do | services that strangers cannot reach |
+//! | [`DebugLimiter`] | a number a second, for each operation and in all | all others |
+//! | `RemoteThrottler`, with the feature `remote-sampler` | what an agent grants credits for | agents of your own: no open Jaeger backend grants credits |
+//!
+//! [`Trust`](crate::propagation::Trust) is the other way: it makes a server ignore the debug flags and debug ids of
+//! strangers altogether.
 //!
 //! # What happens to a request that is denied?
 //!
@@ -88,6 +90,41 @@ pub trait Throttler: Send + Sync {
     /// before anything else. By default does nothing.
     ///
     /// A forked child shares the throttler with its parent: see [`Services::generation`].
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tracehound::clock::Clock;
+    /// use tracehound::model::Process;
+    /// use tracehound::services::Services;
+    /// use tracehound::throttler::Throttler;
+    ///
+    /// /// Allows no debug traces in the first minute, while caches are cold.
+    /// #[derive(Default)]
+    /// struct AfterWarmUp {
+    ///     clock: Option<(Clock, Duration)>,
+    /// }
+    ///
+    /// impl Throttler for AfterWarmUp {
+    ///     fn attach(&mut self, services: &Services) {
+    ///         let clock = services.clock().clone();
+    ///         let started = clock.monotonic();
+    ///         self.clock = Some((clock, started));
+    ///     }
+    ///
+    ///     fn is_allowed(&self, _operation_name: &str) -> bool {
+    ///         let Some((clock, started)) = &self.clock else { return false };
+    ///         clock.monotonic() - *started >= Duration::from_secs(60)
+    ///     }
+    ///
+    ///     fn close(&self) {
+    ///         // nothing to stop
+    ///     }
+    /// }
+    ///
+    /// let mut throttler = AfterWarmUp::default();
+    /// throttler.attach(&Services::detached(Process::new("shop", vec![])));
+    /// assert!(!throttler.is_allowed("GET /cart"));
+    /// ```
     fn attach(&mut self, _services: &Services) {}
 
     /// Returns whether a debug trace may be forced at a span with this name. Each call that returns true starts one.

@@ -96,6 +96,16 @@ impl RemoteThrottler {
 
     /// Sets the pause between two questions. Each one is up to a fifth shorter or longer. Defaults to five seconds;
     /// from 1 ms to a year.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tracehound::throttler::RemoteThrottler;
+    ///
+    /// let throttler = RemoteThrottler::new("http://localhost:5778/credits")?
+    ///     .refresh_interval(Duration::from_secs(1));
+    /// # drop(throttler);
+    /// # Ok::<(), tracehound::sampler::remote::InvalidEndpoint>(())
+    /// ```
     #[must_use]
     pub fn refresh_interval(mut self, interval: Duration) -> Self {
         self.refresh = interval;

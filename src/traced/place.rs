@@ -5,6 +5,23 @@ use std::sync::atomic::{AtomicU8, Ordering};
 ///
 /// Each place is a static that the attribute makes. [`places`](crate::traced::places) lists those that have been
 /// called. A generic function is one place for all its types.
+///
+/// ```
+/// use tracehound::traced;
+/// use tracehound::traced::places;
+///
+/// #[traced(name = "price")]
+/// fn price_of(items: u64) -> u64 {
+///     items * 5
+/// }
+///
+/// price_of(3);
+/// let place = places().into_iter().find(|place| place.name() == "price").expect("it was called");
+/// assert_eq!(place.function(), "price_of");
+/// println!("{}, in {} at {}:{}", place, place.module(), place.file(), place.line());
+/// place.set_enabled(false); // no spans from the next call on
+/// assert!(!place.is_enabled());
+/// ```
 pub struct Place {
     name: &'static str,
     module: &'static str,

@@ -133,6 +133,14 @@ const RECORDS_EVERYTHING: &str = "ONLY FOR TESTS: spans record everything, with 
 const SPAN_BYTES: usize = 512;
 
 /// Why a tracer cannot be built.
+///
+/// ```
+/// use tracehound::JaegerTracer;
+/// use tracehound::tracer::BuildError;
+///
+/// let error = JaegerTracer::builder(" ").build().expect_err("a name of blanks");
+/// assert_eq!(error, BuildError::EmptyServiceName);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BuildError {

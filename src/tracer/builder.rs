@@ -7,7 +7,7 @@ use crate::diagnostics::Diagnostics;
 use crate::metrics::MetricsFactory;
 use crate::model::{Recording, Tag, TagNames, TagValue};
 use crate::observer::SpanObserver;
-use crate::propagation::{Codec, Codecs, CustomCodec, Propagation};
+use crate::propagation::Codecs;
 #[cfg(feature = "tokio")]
 use crate::reporter::task;
 use crate::reporter::{NullReporter, Reporter, SpawnWorker, thread};
@@ -169,6 +169,24 @@ impl TracerBuilder {
     }
 
     /// Sets how much a span may hold. Defaults to [`Limits::default`].
+    ///
+    /// ```
+    /// use tracehound::JaegerTracer;
+    /// use tracehound::prelude::*;
+    /// use tracehound::reporter::InMemoryReporter;
+    /// use tracehound::sampler::ConstSampler;
+    /// use tracehound::span::Limits;
+    ///
+    /// let spans = InMemoryReporter::new();
+    /// let tracer = JaegerTracer::builder("shop")
+    ///     .sampler(ConstSampler::new(true))
+    ///     .reporter(spans.clone())
+    ///     .limits(Limits::default().tag_value_bytes(8))
+    ///     .build()?;
+    /// tracer.start_span("checkout").set_tag("note", "a long note");
+    /// assert!(spans.spans()[0].tag_text("note").ends_with('…'));
+    /// # Ok::<(), tracehound::tracer::BuildError>(())
+    /// ```
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
@@ -233,12 +251,40 @@ impl TracerBuilder {
     }
 
     /// Sets the function that makes ids. A zero is replaced by a random id. Defaults to 63 random bits.
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicU64, Ordering};
+    /// use tracehound::JaegerTracer;
+    /// use tracehound::clock::ManualClock;
+    /// use tracehound::prelude::*;
+    /// use tracehound::reporter::NullReporter;
+    ///
+    /// // For a test that compares whole traces: ids and times that are always alike.
+    /// let next = AtomicU64::new(1);
+    /// let tracer = JaegerTracer::builder("shop")
+    ///     .reporter(NullReporter::new())
+    ///     .clock(ManualClock::at_micros(1_500_000_000_000_000))
+    ///     .id_source(move || next.fetch_add(1, Ordering::Relaxed))
+    ///     .build()?;
+    /// assert_eq!(tracer.start_span("checkout").context().to_trace_id(), "0000000000000001");
+    /// # Ok::<(), tracehound::tracer::BuildError>(())
+    /// ```
     pub fn id_source(mut self, next_id: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
         self.id_source = Some(Box::new(next_id));
         self
     }
 
     /// Sets whether new traces have ids of 128 bits. Defaults to false, as in all Jaeger clients.
+    ///
+    /// ```
+    /// use tracehound::prelude::*;
+    /// use tracehound::reporter::NullReporter;
+    ///
+    /// let builder = JaegerTracer::builder("shop").reporter(NullReporter::new());
+    /// let tracer = builder.trace_id_128bit(true).final_decision_on_inject(true).build()?;
+    /// assert_eq!(tracer.start_span("checkout").context().to_trace_id().len(), 32);
+    /// # Ok::<(), tracehound::tracer::BuildError>(())
+    /// ```
     pub fn trace_id_128bit(mut self, is_128_bit: bool) -> Self {
         self.is_128_bit = is_128_bit;
         self
@@ -293,6 +339,22 @@ impl TracerBuilder {
 
     /// Sets how long a finished span waits at most before it is sent, if the receiver has room. Full packets are sent
     /// as they fill. Defaults to one second; at least a millisecond.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tracehound::JaegerTracer;
+    /// use tracehound::restrictions::AllowedKeys;
+    /// use tracehound::throttler::DebugLimiter;
+    ///
+    /// let tracer = JaegerTracer::builder("shop")
+    ///     .queue_size(65_536) // 32 MiB, for bursts
+    ///     .flush_interval(Duration::from_millis(200))
+    ///     .throttler(DebugLimiter::new())
+    ///     .baggage_restrictions(AllowedKeys::new().key("user-id", 36))
+    ///     .build()?;
+    /// # drop(tracer);
+    /// # Ok::<(), tracehound::tracer::BuildError>(())
+    /// ```
     pub fn flush_interval(mut self, interval: Duration) -> Self {
         self.flush_interval = interval.max(Duration::from_millis(1));
         self
@@ -301,41 +363,6 @@ impl TracerBuilder {
     /// Sets where the tracer and its parts say what is wrong. Defaults to standard error.
     pub fn diagnostics(mut self, diagnostics: Diagnostics) -> Self {
         self.diagnostics = diagnostics;
-        self
-    }
-
-    /// Sets the formats of text maps and of HTTP headers: all are written, and the first one that holds a trace is
-    /// read. An empty list turns propagation off.
-    ///
-    /// Defaults to [`Propagation::DEFAULT`].
-    pub fn propagation(mut self, formats: impl IntoIterator<Item = Propagation>) -> Self {
-        let formats: Vec<_> = formats.into_iter().collect();
-        self.codecs.speak(&formats);
-        self
-    }
-
-    /// Sets the codec for text maps, in place of the [formats](Self::propagation).
-    pub fn text_map_codec(mut self, codec: impl Codec + 'static) -> Self {
-        self.codecs.text_map = Box::new(codec);
-        self
-    }
-
-    /// Sets the codec for HTTP headers and gRPC metadata, in place of the [formats](Self::propagation).
-    pub fn http_headers_codec(mut self, codec: impl Codec + 'static) -> Self {
-        self.codecs.http_headers = Box::new(codec);
-        self
-    }
-
-    /// Adds a format under a name of your own, for carriers that are wrapped in
-    /// [`InFormat`](crate::propagation::InFormat). The last codec of a name counts.
-    pub fn named_codec(mut self, name: impl Into<String>, codec: impl Codec + 'static) -> Self {
-        self.codecs.add_named(name.into(), Box::new(codec));
-        self
-    }
-
-    /// Adds a codec for carriers of your own. The tracer asks codecs in the order in which they were added.
-    pub fn custom_codec(mut self, codec: impl CustomCodec + 'static) -> Self {
-        self.codecs.add_custom(Box::new(codec));
         self
     }
 

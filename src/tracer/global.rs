@@ -52,6 +52,19 @@ pub const fn tracer() -> &'static GlobalTracer {
 }
 
 /// A stand-in for the global tracer, which [`tracer`] returns.
+///
+/// ```
+/// use tracehound::prelude::*;
+/// use tracehound::tracer::{GlobalTracer, tracer};
+///
+/// /// A service that cannot be handed a tracer.
+/// struct Cart {
+///     tracer: &'static GlobalTracer,
+/// }
+///
+/// let cart = Cart { tracer: tracer() };
+/// assert!(cart.tracer.start_span("read").is_noop(), "no tracer is set yet");
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct GlobalTracer(());
 
@@ -104,6 +117,17 @@ impl Tracer for GlobalTracer {
 }
 
 /// The error of [`set_tracer`]: there is a global tracer already.
+///
+/// ```
+/// use tracehound::tracer::set_tracer;
+/// use tracehound::{JaegerTracer, NoopTracer};
+///
+/// # let _ =
+/// set_tracer(NoopTracer);
+/// let error = set_tracer(JaegerTracer::disabled()).expect_err("there is one already");
+/// let mine = error.rejected; // still of use
+/// # drop(mine);
+/// ```
 pub struct SetTracerError<T> {
     /// The tracer that was refused.
     pub rejected: T,

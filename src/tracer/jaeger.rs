@@ -25,6 +25,25 @@ use crate::tracer::{StartSpanOptions, Tracer};
 /// the report. Otherwise the last clone closes the tracer when it is dropped: finished spans then have one second to be
 /// sent, and open spans are lost, counted, and reported in a diagnostic line. A forked child must call `close`: clones
 /// that belong to threads of the parent process are never dropped there.
+///
+/// ```
+/// use std::time::Duration;
+/// use tracehound::metrics::Counter;
+/// use tracehound::prelude::*;
+/// use tracehound::reporter::InMemoryReporter;
+/// use tracehound::sampler::ConstSampler;
+///
+/// let tracer = JaegerTracer::builder("shop")
+///     .sampler(ConstSampler::new(true))
+///     .reporter(InMemoryReporter::new())
+///     .build()?;
+/// assert_eq!(tracer.process().expect("it is on").service_name, "shop");
+/// tracer.start_span("checkout").finish();
+/// assert!(tracer.close(Duration::from_secs(5)).is_complete());
+/// assert_eq!(tracer.report().sent, 1);
+/// assert_eq!(tracer.metrics().get(Counter::FinishedSpansSampled), 1);
+/// # Ok::<(), tracehound::tracer::BuildError>(())
+/// ```
 #[derive(Clone)]
 pub struct JaegerTracer {
     handle: Option<Arc<Handle>>,

@@ -1,17 +1,5 @@
 //! Tracers: where spans begin.
 //!
-//! # Which tracer?
-//!
-//! | tracer | suits |
-//! |---|---|
-//! | [`JaegerTracer`] | a program: [`Config`](crate::Config) makes it from the environment, its `builder` in code |
-//! | [`JaegerTracer::disabled`] | the same program with tracing off |
-//! | [`NoopTracer`] | a library's default, and code that is not traced |
-//! | [`tracer()`](tracer()) | code that cannot be handed a tracer: the global one |
-//!
-//! [`Tracer`] is the trait of all of them, and your own wrapper can implement it too. Code that traces takes an `&impl
-//! Tracer` or an `&dyn Tracer`, so that a test can hand it another one. [`TracerExt`] adds the comfortable calls.
-//!
 //! # How does a span begin?
 //!
 //! ```
@@ -39,6 +27,18 @@
 //! # Ok::<(), tracehound::tracer::BuildError>(())
 //! ```
 //!
+//! # Which tracer?
+//!
+//! | tracer | suits |
+//! |---|---|
+//! | [`JaegerTracer`] | a program: [`Config`](crate::Config) makes it from the environment, its `builder` in code |
+//! | [`JaegerTracer::disabled`] | the same program with tracing off |
+//! | [`NoopTracer`] | a library's default, and code that is not traced |
+//! | [`tracer()`](tracer()) | code that cannot be handed a tracer: the global one |
+//!
+//! [`Tracer`] is the trait of all of them, and your own wrapper can implement it too. Code that traces takes an `&impl
+//! Tracer` or an `&dyn Tracer`, so that a test can hand it another one. [`TracerExt`] adds the comfortable calls.
+//!
 //! # How does tracing end?
 //!
 //! Call [`JaegerTracer::close`] before the program ends. It sends the finished spans and reports what became of all
@@ -47,6 +47,7 @@
 mod assemble;
 mod builder;
 mod child_work;
+mod codec_setters;
 mod core;
 #[cfg(feature = "tracing")]
 mod earlier_start;
@@ -87,8 +88,44 @@ use crate::scope::ActiveSpan;
 use crate::span::{Span, SpanContext};
 
 /// Starts spans, writes their contexts into requests and reads them out of requests. Object-safe.
+///
+/// ```
+/// use std::collections::HashMap;
+/// use tracehound::prelude::*;
+/// use tracehound::reporter::NullReporter;
+///
+/// /// Handles a message, with whatever tracer the program has.
+/// fn handle(tracer: &dyn Tracer, headers: &HashMap<String, String>) -> HashMap<String, String> {
+///     let sender = tracer.extract(headers).ok().flatten();
+///     let span = tracer.build_span("handle").follows_from(&sender).start();
+///     let mut answer = HashMap::new();
+///     if !tracer.is_noop() {
+///         tracer.inject(&span.context(), &mut answer);
+///     }
+///     answer
+/// }
+///
+/// let tracer = JaegerTracer::builder("shop").reporter(NullReporter::new()).build()?;
+/// assert!(handle(&tracer, &HashMap::new()).contains_key("uber-trace-id"));
+/// assert!(handle(&tracehound::NoopTracer, &HashMap::new()).is_empty());
+/// # Ok::<(), tracehound::tracer::BuildError>(())
+/// ```
 pub trait Tracer: Send + Sync {
     /// Starts a span with options. Never fails. [`TracerExt::build_span`] fills in the options.
+    ///
+    /// The page of [`StartSpanOptions`] has a tracer of one's own, whose `start` passes them on:
+    ///
+    /// ```
+    /// use tracehound::tracer::StartSpanOptions;
+    /// use tracehound::{Span, Tracer};
+    ///
+    /// fn start_quietly(tracer: &dyn Tracer, options: StartSpanOptions<'_>) -> Span {
+    ///     match options.operation_name() {
+    ///         "health" => Span::noop(),
+    ///         _ => tracer.start(options),
+    ///     }
+    /// }
+    /// ```
     fn start(&self, options: StartSpanOptions<'_>) -> Span;
 
     /// Writes a context into a carrier, in place of the one that was there. Items that the carrier cannot hold are
@@ -166,6 +203,24 @@ pub trait Tracer: Send + Sync {
 }
 
 /// The methods that programs call on a [`Tracer`], `dyn Tracer` included.
+///
+/// ```
+/// use tracehound::prelude::*;
+/// use tracehound::reporter::InMemoryReporter;
+/// use tracehound::sampler::ConstSampler;
+///
+/// let spans = InMemoryReporter::new();
+/// let tracer = JaegerTracer::builder("shop")
+///     .sampler(ConstSampler::new(true))
+///     .reporter(spans.clone())
+///     .build()?;
+/// let checkout = tracer.start_active_span("checkout"); // until it is dropped or finished
+/// tracer.start_span("read cart").finish(); // a child of the active one
+/// tracer.build_span("charge").tag("cents", 4_200).start().finish(); // with more to say
+/// checkout.finish();
+/// assert_eq!(spans.tree(), "checkout\n  read cart\n  charge");
+/// # Ok::<(), tracehound::tracer::BuildError>(())
+/// ```
 pub trait TracerExt: Tracer {
     /// Returns a builder for a span with tags, references or a start time.
     ///

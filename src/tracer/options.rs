@@ -251,6 +251,41 @@ impl<'a> StartSpanOptions<'a> {
 
     /// Returns whether the span starts a new trace whatever its references are. A context that is given to the span
     /// decides otherwise.
+    ///
+    /// ```
+    /// use tracehound::propagation::{ExtractCarrier, ExtractError, InjectCarrier};
+    /// use tracehound::tracer::StartSpanOptions;
+    /// use tracehound::{JaegerTracer, Span, SpanContext, Tracer, TracerExt};
+    ///
+    /// /// Prints each span that starts.
+    /// struct Printing(JaegerTracer);
+    ///
+    /// impl Tracer for Printing {
+    ///     fn start(&self, options: StartSpanOptions<'_>) -> Span {
+    ///         let is_root = options.starts_new_trace()
+    ///             || options.references().is_empty() && options.ignores_active_span();
+    ///         println!(
+    ///             "{} at {:?}: root {is_root}, {} tags, begun {:?}",
+    ///             options.operation_name(),
+    ///             options.place().map(ToString::to_string),
+    ///             options.tags().len(),
+    ///             options.start_time(),
+    ///         );
+    ///         self.0.start(options)
+    ///     }
+    /// #
+    /// #     fn inject(&self, context: &SpanContext, carrier: &mut dyn InjectCarrier) {
+    /// #         self.0.inject(context, carrier);
+    /// #     }
+    /// #
+    /// #     fn extract(&self, carrier: &dyn ExtractCarrier) -> Result<Option<SpanContext>, ExtractError> {
+    /// #         self.0.extract(carrier)
+    /// #     }
+    /// }
+    ///
+    /// let tracer = Printing(JaegerTracer::disabled());
+    /// tracer.build_span("checkout").tag("items", 3).new_trace().start().finish();
+    /// ```
     pub fn starts_new_trace(&self) -> bool {
         self.seed_of_new_trace().is_some()
     }

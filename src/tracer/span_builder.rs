@@ -153,6 +153,28 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
     ///
     /// A time before 1970 or after February 2116 is moved to the nearest one within, and counted
     /// ([`Counter::ClampedTimes`](crate::metrics::Counter)).
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use tracehound::prelude::*;
+    /// use tracehound::reporter::InMemoryReporter;
+    /// use tracehound::sampler::ConstSampler;
+    /// use tracehound::span::Reference;
+    ///
+    /// let spans = InMemoryReporter::new();
+    /// let tracer = JaegerTracer::builder("shop")
+    ///     .sampler(ConstSampler::new(true))
+    ///     .reporter(spans.clone())
+    ///     .build()?;
+    /// // Work that was measured before: by a batch job, or in a queue.
+    /// let sent = SystemTime::now() - Duration::from_secs(5);
+    /// let message = tracer.build_span("in the queue").ignore_active_span().start_time(sent).start();
+    /// let handled = tracer.build_span("handle").reference(Reference::follows_from(&message)).start();
+    /// handled.finish();
+    /// message.finish();
+    /// assert!(spans.find("in the queue").expect("finished").duration >= Duration::from_secs(4));
+    /// # Ok::<(), tracehound::tracer::BuildError>(())
+    /// ```
     #[inline(always)]
     pub fn start_time(mut self, time: SystemTime) -> Self {
         if let Some(options) = &mut self.options {
@@ -174,6 +196,20 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
     /// Gives the span exactly this context, which was made elsewhere, with its ids and flags. The sampler is not asked.
     /// References are recorded, and [`new_trace`](Self::new_trace) has no effect. A context without a trace changes
     /// nothing.
+    ///
+    /// ```
+    /// use tracehound::SpanContext;
+    /// use tracehound::model::{Flags, SpanId, TraceId};
+    /// use tracehound::prelude::*;
+    /// use tracehound::reporter::NullReporter;
+    ///
+    /// let tracer = JaegerTracer::builder("replay").reporter(NullReporter::new()).build()?;
+    /// let ids = TraceId::new(0, 1).zip(SpanId::new(2)).expect("not zero");
+    /// let recorded = SpanContext::new(ids.0, ids.1, None, Flags::SAMPLED);
+    /// let span = tracer.build_span("checkout").context(recorded.clone()).start();
+    /// assert_eq!(span.context(), recorded);
+    /// # Ok::<(), tracehound::tracer::BuildError>(())
+    /// ```
     #[inline(always)]
     pub fn context(mut self, context: SpanContext) -> Self {
         if let Some(options) = &mut self.options {

@@ -24,7 +24,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # The page
+//! # What is on the page?
 //!
 //! The page has a timeline with the critical path, a flame graph, and a table of operations. A press on a row, or
 //! Enter, shows the tags, the process, the logs, warnings and references of its span. The keys are those of Jaeger's

@@ -68,6 +68,13 @@ impl Trace {
 }
 
 /// A text that [`Trace::from_json`] could not read.
+///
+/// ```
+/// use tracehound::view::Trace;
+///
+/// let error = Trace::from_json(r#"{"data": [{"spans": 7}]}"#).expect_err("spans are a list");
+/// println!("{error}");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidTraceJson {
     reason: String,

@@ -7,6 +7,17 @@ use crate::model::{
 use crate::reporter::OwnedSpan;
 
 /// A copy of the spans of one trace that had been received at one moment.
+///
+/// ```
+/// use tracehound::view::Trace;
+///
+/// let text = r#"{"data": [{"traceID": "7f3c", "processes": {"p1": {"serviceName": "shop"}}, "spans": [
+///     {"spanID": "1", "operationName": "checkout", "processID": "p1", "startTime": 1, "duration": 2}]}]}"#;
+/// let trace = &Trace::from_json(text)?[0];
+/// assert_eq!(trace.trace_id.to_string(), "0000000000007f3c");
+/// assert_eq!((trace.services(), trace.spans.len(), trace.open.len()), (vec!["shop"], 1, 0));
+/// # Ok::<(), tracehound::view::InvalidTraceJson>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Trace {
@@ -64,6 +75,18 @@ impl Trace {
 }
 
 /// A span as it was received, with the process that sent it.
+///
+/// ```
+/// use tracehound::view::Trace;
+///
+/// let text = r#"{"data": [{"traceID": "7f3c", "processes": {"p1": {"serviceName": "shop"}}, "spans": [
+///     {"spanID": "1", "operationName": "checkout", "processID": "p1", "startTime": 1, "duration": 2,
+///      "tags": [{"key": "error", "type": "bool", "value": true}]}]}]}"#;
+/// let span = &Trace::from_json(text)?[0].spans[0];
+/// assert!(span.is_error());
+/// assert_eq!((span.service_name(), span.span.operation_name.as_str()), ("shop", "checkout"));
+/// # Ok::<(), tracehound::view::InvalidTraceJson>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ReceivedSpan {
@@ -124,6 +147,20 @@ impl ReceivedSpan {
 }
 
 /// A span that has started and has not been received yet.
+///
+/// ```
+/// use tracehound::view::{OpenSpan, Trace};
+///
+/// /// Names the span that the trace still waits for.
+/// fn waits_for(trace: &Trace) -> Option<&str> {
+///     trace.open.first().map(|OpenSpan { operation_name, .. }| operation_name.as_str())
+/// }
+///
+/// # let text = r#"{"traceID": "7f3c", "spans": [], "processes": {}}"#;
+/// let received = Trace::from_json(text)?;
+/// assert!(received.iter().all(|trace| waits_for(trace).is_none()), "a file has no open spans");
+/// # Ok::<(), tracehound::view::InvalidTraceJson>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct OpenSpan {

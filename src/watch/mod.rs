@@ -1,11 +1,6 @@
 //! Watching spans while the program runs: which ones are open, and which ones have lost their trace.
 //!
-//! | part | answers |
-//! |---|---|
-//! | [`OpenSpans`] | Which spans are open now, since when, and where did they start? Which ones are open too long? |
-//! | [`Orphans`] | Which spans have lost their trace on the way to a thread or a task, and where? |
-//!
-//! Both are [observers](crate::observer): add them to a tracer by
+//! [`OpenSpans`] and [`Orphans`] are [observers](crate::observer): add them to a tracer by
 //! [`TracerBuilder::observer`](crate::tracer::TracerBuilder::observer) or
 //! [`Config::observer`](crate::Config::observer). A tracer without them pays nothing for them.
 //! Whether a future works or waits is told by
@@ -34,7 +29,6 @@
 //! assert_eq!(open.list().len(), 2);
 //! # Ok::<(), tracehound::tracer::BuildError>(())
 //! ```
-
 //!
 //! # Why is this span not in its trace?
 //!
@@ -61,6 +55,13 @@
 //! assert_eq!(orphans.proven(), 1);
 //! # Ok::<(), tracehound::tracer::BuildError>(())
 //! ```
+//!
+//! # Which one do I want?
+//!
+//! | part | answers |
+//! |---|---|
+//! | [`OpenSpans`] | Which spans are open now, since when, and where did they start? Which ones are open too long? |
+//! | [`Orphans`] | Which spans have lost their trace on the way to a thread or a task, and where? |
 
 mod open_spans;
 mod orphans;

@@ -27,6 +27,35 @@ use crate::tracer::{Tracer, tracer};
 /// The page of the [module](crate::bridge) has an example, and tells which field becomes what.
 ///
 /// A subscriber should have one such layer. Of several, the one that was added last works, and the others do nothing.
+///
+/// ```
+/// use tracehound::bridge::TracingLayer;
+/// use tracehound::prelude::*;
+/// use tracehound::reporter::InMemoryReporter;
+/// use tracehound::sampler::ConstSampler;
+/// use tracing_subscriber::prelude::*;
+///
+/// let spans = InMemoryReporter::new();
+/// let tracer = JaegerTracer::builder("shop")
+///     .sampler(ConstSampler::new(true))
+///     .reporter(spans.clone())
+///     .build()?;
+/// let layer = TracingLayer::new(tracer)
+///     .events(true) // become log records
+///     .error_events(true) // mark their span
+///     .event_targets(false)
+///     .span_levels(true)
+///     .span_targets(false)
+///     .locations(false)
+///     .threads(false);
+/// tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+///     tracing::info_span!("charge").in_scope(|| tracing::error!("declined"));
+/// });
+/// let charge = spans.find("charge").expect("it has ended");
+/// assert!(charge.is_error());
+/// assert_eq!(charge.tag_text("level"), "INFO");
+/// # Ok::<(), tracehound::tracer::BuildError>(())
+/// ```
 #[must_use = "a layer does nothing until it is added to a subscriber"]
 pub struct TracingLayer {
     shared: Arc<Shared>,

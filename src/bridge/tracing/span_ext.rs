@@ -15,6 +15,37 @@ use crate::span::{IntoTag, Span, SpanContext, ToSpanContext};
 ///
 /// On a span that is disabled, or whose subscriber has no such layer over a [`Registry`], the methods do nothing, and
 /// what they return is empty.
+///
+/// ```
+/// use std::collections::HashMap;
+/// use tracehound::bridge::{TracingLayer, TracingSpanExt};
+/// use tracehound::prelude::*;
+/// use tracehound::reporter::InMemoryReporter;
+/// use tracehound::sampler::ConstSampler;
+/// use tracing_subscriber::prelude::*;
+///
+/// let spans = InMemoryReporter::new();
+/// let tracer = JaegerTracer::builder("shop")
+///     .sampler(ConstSampler::new(true))
+///     .reporter(spans.clone())
+///     .build()?;
+/// let message = tracer.start_span("send").context();
+/// let subscriber = tracing_subscriber::registry().with(TracingLayer::new(tracer.clone()));
+/// tracing::subscriber::with_default(subscriber, || {
+///     let span = tracing::info_span!("handle");
+///     span.follows_from_context(&message); // not its parent
+///     span.set_tag("attempt", 2);
+///     span.set_baggage_item("user", "42");
+///     assert_eq!(span.baggage_item("user").as_deref(), Some("42"));
+///
+///     let mut headers = HashMap::new(); // of a request that this span makes
+///     tracer.inject(&span.span_context(), &mut headers);
+///     assert!(headers.contains_key("uber-trace-id"));
+///     assert!(!span.tracehound_span().is_noop());
+/// });
+/// assert_eq!(spans.find("handle").expect("it has ended").tag_text("attempt"), "2");
+/// # Ok::<(), tracehound::tracer::BuildError>(())
+/// ```
 pub trait TracingSpanExt {
     /// Makes the span a child of another span or of a context, in place of the parent that it has. An empty context
     /// changes nothing.
@@ -122,6 +153,14 @@ fn find(span: &::tracing::Span) -> Option<Arc<DeferredSpan>> {
 }
 
 /// Why a span of `tracing` cannot get a parent.
+///
+/// ```
+/// use tracehound::SpanContext;
+/// use tracehound::bridge::{SetParentError, TracingSpanExt};
+///
+/// let error = tracing::Span::none().set_parent(&SpanContext::default());
+/// assert!(matches!(error, Err(SetParentError::NoSpan)));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SetParentError {

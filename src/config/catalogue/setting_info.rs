@@ -1,6 +1,16 @@
 /// A setting of a [`Config`](crate::Config): its name, its variables, its values and its default.
 ///
 /// [`settings`](crate::config::settings) returns all of them. Texts may hold names in backticks, as Markdown does.
+///
+/// ```
+/// use tracehound::config::settings;
+///
+/// let flush = settings().iter().find(|it| it.name() == "flush_interval").expect("a setting");
+/// assert_eq!(flush.variables()[0], "JAEGER_REPORTER_FLUSH_INTERVAL");
+/// assert_eq!(flush.value(), "duration");
+/// assert_eq!(flush.feature(), None);
+/// println!("{}; default {}", flush.meaning(), flush.default_value());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SettingInfo {
     name: &'static str,

@@ -83,7 +83,7 @@ use crate::environment;
 /// | `throttler`: `synchronous_initialization` | `synchronousInitialization` | boolean; never synchronous here |
 ///
 /// Durations are texts with a unit, as in `1m30s`. An empty text and a null count as unset. Unlike in Go, a sampler
-/// without `param` has the [default](crate::config#samplers) of its type and not 0, and a 0 does not stand for a
+/// without `param` has the [default](crate::config#which-sampler-do-variables-choose) of its type and not 0, and a 0 does not stand for a
 /// default.
 ///
 /// # Secrets
@@ -270,6 +270,16 @@ impl Config {
     /// # Errors
     ///
     /// Fails like [`Config::from_env_over`].
+    ///
+    /// ```
+    /// use tracehound::config::{Config, ConfigFile};
+    ///
+    /// let file: ConfigFile = serde_json::from_str(r#"{ "service_name": "shop", "disabled": true }"#)?;
+    /// let no_variables = |_: &str| None;
+    /// let tracer = Config::from_lookup_over(file, no_variables)?.build()?;
+    /// assert!(tracer.process().is_none(), "it is off");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn from_lookup_over(
         file: ConfigFile,
         lookup: impl Fn(&str) -> Option<String>,

@@ -15,6 +15,15 @@ use crate::reporter::OwnedSpan;
 use crate::view::{OpenSpan, ReceivedSpan, Trace, size_of_tags};
 
 /// The counters of the embedded agent since its start.
+///
+/// ```
+/// use tracehound::dev::{DevOptions, DevServer, Waterfall};
+///
+/// let server = DevServer::start(DevOptions::new().any_ports().waterfall(Waterfall::Never))?;
+/// let totals = server.totals();
+/// assert_eq!((totals.received, totals.dropped, totals.undecodable), (0, 0, 0));
+/// # Ok::<(), tracehound::dev::DevError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DevTotals {

@@ -51,6 +51,40 @@ impl DevServer {
 
     /// Returns the builder of such a tracer, to add tags, codecs or limits. If you set another sampler or reporter, it
     /// replaces the one that ties the tracer to this server.
+    ///
+    /// ```
+    /// use std::net::Ipv4Addr;
+    /// use std::time::Duration;
+    /// use tracehound::dev::{DevOptions, DevServer, Waterfall};
+    /// use tracehound::prelude::*;
+    ///
+    /// let server = DevServer::start(DevOptions::new().any_ports().waterfall(Waterfall::Never))?;
+    /// let tracer = server.tracer_builder("shop").tag("zone", "eu-1").build()?;
+    /// let checkout = tracer.start_span("checkout");
+    /// let trace_id = checkout.context().trace_id().expect("it has one");
+    /// checkout.finish();
+    /// tracer.flush(Duration::from_secs(5));
+    /// assert!(server.wait_until_read(Duration::from_secs(5)));
+    /// assert_eq!(server.trace(trace_id).expect("it has come").spans.len(), 1);
+    /// assert_eq!(server.totals().received, 1);
+    ///
+    /// // Where other programs send to, if the system has chosen the ports.
+    /// let addresses = [
+    ///     server.agent_address(),
+    ///     server.binary_agent_address(),
+    ///     server.collector_address(),
+    ///     server.sampling_address(),
+    ///     server.query_address(),
+    /// ];
+    /// assert!(addresses.iter().all(|address| address.ip() == Ipv4Addr::LOCALHOST));
+    /// assert!(server.otlp_address().is_none() && server.zipkin_address().is_none());
+    ///
+    /// server.print_waterfalls_to(std::io::stderr());
+    /// assert!(server.wait_until_printed(Duration::from_secs(30)));
+    /// server.clear();
+    /// assert!(server.traces().is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn tracer_builder(&self, service_name: impl Into<String>) -> TracerBuilder {
         let service_name = service_name.into();
         self.parts(service_name.clone()).builder(service_name)

@@ -14,6 +14,30 @@ use crate::span::{Span, SpanContext, ToSpanContext};
 use crate::tracer::TracerExt;
 
 /// A call to a database that has not started yet, from the methods of [`Database`](crate::middleware::Database).
+///
+/// ```
+/// use tracehound::middleware::Database;
+/// use tracehound::prelude::*;
+/// use tracehound::reporter::InMemoryReporter;
+/// use tracehound::sampler::ConstSampler;
+///
+/// let spans = InMemoryReporter::new();
+/// let tracer = JaegerTracer::builder("shop")
+///     .sampler(ConstSampler::new(true))
+///     .reporter(spans.clone())
+///     .build()?;
+/// let report = tracer.start_span("report");
+/// let orders = Database::new(tracer, "postgresql");
+/// orders
+///     .statement("WITH late AS (SELECT 1) DELETE FROM orders")
+///     .name("delete late orders")
+///     .child_of(&report) // which is not active here
+///     .start()
+///     .finish();
+/// report.finish();
+/// assert_eq!(spans.tree(), "report\n  delete late orders");
+/// # Ok::<(), tracehound::tracer::BuildError>(())
+/// ```
 #[must_use = "a call that is not started measures nothing"]
 pub struct DatabaseCall<'a> {
     settings: &'a Arc<Settings>,

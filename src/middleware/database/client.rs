@@ -195,6 +195,27 @@ impl Database {
     }
 
     /// Begins a call of another kind, under a name that stands for a class of calls: `ping`, `load_user`.
+    ///
+    /// ```
+    /// use tracehound::middleware::Database;
+    /// use tracehound::prelude::*;
+    /// use tracehound::reporter::InMemoryReporter;
+    /// use tracehound::sampler::ConstSampler;
+    ///
+    /// let spans = InMemoryReporter::new();
+    /// let tracer = JaegerTracer::builder("shop")
+    ///     .sampler(ConstSampler::new(true))
+    ///     .reporter(spans.clone())
+    ///     .build()?;
+    /// let cache = Database::new(tracer.clone(), "memcached")
+    ///     .component("memcache-rs")
+    ///     .only_in_traces(true);
+    /// cache.operation("ping").start().finish(); // outside of a trace, so without a span
+    /// tracer.start_span("checkout").in_scope(|| cache.operation("get").start().finish());
+    /// assert_eq!(spans.tree(), "checkout\n  get");
+    /// assert_eq!(spans.find("get").expect("called").tag_text("component"), "memcache-rs");
+    /// # Ok::<(), tracehound::tracer::BuildError>(())
+    /// ```
     pub fn operation(&self, name: impl Into<Cow<'static, str>>) -> DatabaseCall<'_> {
         DatabaseCall::new(&self.settings, Some(name.into()), None)
     }

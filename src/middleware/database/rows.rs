@@ -51,6 +51,28 @@ impl DatabaseSpan {
 }
 
 /// A stream of rows that ends the span of its call. [`DatabaseSpan::rows`] makes it.
+///
+/// ```
+/// use futures_util::stream::{self, BoxStream, StreamExt};
+/// use tracehound::NoopTracer;
+/// use tracehound::middleware::{Database, TracedRows};
+///
+/// /// A driver's stream of rows.
+/// type Rows = BoxStream<'static, Result<&'static str, std::io::Error>>;
+///
+/// /// An answer that still has to be read.
+/// struct Answer {
+///     rows: TracedRows<Rows>,
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let users = Database::new(NoopTracer, "mysql");
+/// let rows: Rows = stream::iter([Ok("Ada")]).boxed();
+/// let mut answer = Answer { rows: users.statement("SELECT name FROM users").start().rows(rows) };
+/// assert!(matches!(answer.rows.next().await, Some(Ok("Ada"))));
+/// # });
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[pin_project(PinnedDrop)]
 #[must_use = "a stream does nothing unless it is polled"]
 pub struct TracedRows<S> {

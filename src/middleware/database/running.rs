@@ -201,6 +201,31 @@ impl DatabaseSpan {
     /// # Errors
     ///
     /// Returns the error of the code.
+    ///
+    /// ```
+    /// use tracehound::middleware::Database;
+    /// use tracehound::model::Recording;
+    /// use tracehound::prelude::*;
+    /// use tracehound::diagnostics::Diagnostics;
+    /// use tracehound::reporter::InMemoryReporter;
+    /// use tracehound::sampler::ConstSampler;
+    ///
+    /// let spans = InMemoryReporter::new();
+    /// let tracer = JaegerTracer::builder("shop")
+    ///     .sampler(ConstSampler::new(true))
+    ///     .reporter(spans.clone())
+    ///     .recording(Recording::everything()) // in a test environment
+    ///     .diagnostics(Diagnostics::silent())
+    ///     .build()?;
+    /// let users = Database::new(tracer, "sqlite");
+    /// let call = users.statement("UPDATE users SET seen = 1 RETURNING name").start();
+    /// let names = call.run_blocking(|| Ok::<_, std::io::Error>(["Ada", "Alan"]))?;
+    /// call.result(|| format!("{names:?}")).rows_affected(2);
+    /// call.span().set_tag("replica", false);
+    /// call.finish();
+    /// assert_eq!(spans.spans()[0].tag_text("db.rows_affected"), "2");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn run_blocking<T, E>(&self, work: impl FnOnce() -> Result<T, E>) -> Result<T, E>
     where
         E: Display + 'static,

@@ -207,6 +207,14 @@ fn check(version: u8) -> Result<(), UnknownFrame> {
 /// An error of [`ContextFrames`]: a stream has something else than a frame of version 1, so it cannot be read on.
 ///
 /// The peer may write no frames at all, or may have been read up to the wrong place before.
+///
+/// ```
+/// use tracehound::NoopTracer;
+/// use tracehound::middleware::ContextFrames;
+///
+/// let error = ContextFrames::new(NoopTracer).decode(b"GET / HTTP/1.1").expect_err("no frame");
+/// assert_eq!(error.found, b'G');
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UnknownFrame {

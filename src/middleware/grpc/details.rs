@@ -3,7 +3,7 @@ use crate::sampler::SamplingRate;
 /// The settings of what the span of a gRPC call tells beyond its status: messages, the deadline, who ended it early.
 ///
 /// A [`ServerLayer`](crate::middleware::ServerLayer) or a [`ClientLayer`](crate::middleware::ClientLayer) takes them by
-/// its setter `grpc`. The page of [the module](crate::middleware#grpc) has the tags.
+/// its setter `grpc`. The page of [the module](crate::middleware#what-is-different-for-grpc) has the tags.
 ///
 /// ```
 /// use tracehound::NoopTracer;

@@ -94,6 +94,15 @@ impl AnswerHeaders {
     /// Sets whether only sampled requests are answered: the traces of others are not kept. Defaults to false.
     ///
     /// A request whose sampling is undecided when the head of its response is sent counts as not sampled.
+    ///
+    /// ```
+    /// use tracehound::NoopTracer;
+    /// use tracehound::middleware::{AnswerHeaders, ServerLayer};
+    ///
+    /// // For scripts in browsers, which read `server-timing` alone, about traces that can be looked at.
+    /// let headers = AnswerHeaders::new().trace_response(false).server_timing(true).sampled_only(true);
+    /// let layer = ServerLayer::new(NoopTracer).answer_headers(headers);
+    /// ```
     #[must_use]
     pub fn sampled_only(mut self, sampled_only: bool) -> Self {
         self.settings_mut().sampled_only = sampled_only;

@@ -19,6 +19,31 @@ use crate::middleware::http::request_scope::RequestScope;
 /// [the module](crate::middleware) tells what the span records.
 ///
 /// The span is active in every poll, and while the inner body is dropped.
+///
+/// ```
+/// use http::{Request, Response};
+/// use http_body_util::BodyExt;
+/// use tower::{Service, service_fn};
+/// use tracehound::middleware::{ServerLayer, TracedBody};
+/// use tracehound::prelude::*;
+/// use tracehound::reporter::InMemoryReporter;
+/// use tracehound::sampler::ConstSampler;
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let spans = InMemoryReporter::new();
+/// let tracer = JaegerTracer::builder("shop")
+///     .sampler(ConstSampler::new(true))
+///     .reporter(spans.clone())
+///     .build()?;
+/// let handler = async |_: Request<String>| Ok::<_, std::io::Error>(Response::new("one teapot".to_owned()));
+/// let mut server = ServerLayer::new(tracer).wrap(service_fn(handler));
+/// let body: TracedBody<_> = server.call(Request::new(String::new())).await?.into_body();
+/// assert!(spans.spans().is_empty(), "the body has not been read");
+/// assert_eq!(body.collect().await?.to_bytes(), "one teapot");
+/// assert_eq!(spans.spans().len(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[pin_project(PinnedDrop)]
 pub struct TracedBody<B> {
     #[pin]

@@ -64,6 +64,30 @@ use crate::tracer::TracerExt;
 /// An attempt belongs to the call whose future is polled. So the layers in between must not move requests to another
 /// task, as tower's `Buffer` does. A request of another purpose that a layer in between sends through a `ClientLayer`,
 /// for a token for example, is numbered, too.
+///
+/// Every setting:
+///
+/// ```
+/// use http::header::{LOCATION, USER_AGENT};
+/// use tracehound::NoopTracer;
+/// use tracehound::middleware::{CallLayer, SpanEnd};
+///
+/// let layer = CallLayer::new(NoopTracer)
+///     .operation_name(|_| "ask the stock".into())
+///     .filter(|request| request.uri.path() != "/health")
+///     .url(|request| Some(request.uri.path().to_owned()))
+///     .component("stock client")
+///     .request_headers([USER_AGENT])
+///     .response_headers([LOCATION])
+///     .error_status(|status| status.as_u16() >= 400)
+///     .decorate(|span, request| {
+///         span.set_tag("http.version", format!("{:?}", request.version));
+///     })
+///     .decorate_response(|span, response| {
+///         span.set_tag("headers", response.headers.len());
+///     })
+///     .span_end(SpanEnd::Head);
+/// ```
 #[derive(Clone)]
 pub struct CallLayer {
     settings: Arc<HttpSettings>,
@@ -90,6 +114,23 @@ impl<S> Layer<S> for CallLayer {
 }
 
 /// A client whose calls have spans, made by [`CallLayer`].
+///
+/// ```
+/// use hyper_util::client::legacy::Client;
+/// use hyper_util::client::legacy::connect::HttpConnector;
+/// use hyper_util::rt::TokioExecutor;
+/// use tracehound::NoopTracer;
+/// use tracehound::middleware::{CallLayer, CallService, ClientLayer, ClientService};
+///
+/// /// The client of a program, as a field names it.
+/// struct Stock {
+///     http: CallService<ClientService<Client<HttpConnector, String>>>,
+/// }
+///
+/// let http = Client::builder(TokioExecutor::new()).build_http::<String>();
+/// let http = CallLayer::new(NoopTracer).wrap(ClientLayer::new(NoopTracer).wrap(http));
+/// let stock = Stock { http };
+/// ```
 #[derive(Clone)]
 pub struct CallService<S> {
     inner: S,
@@ -129,6 +170,21 @@ impl<S: fmt::Debug> fmt::Debug for CallService<S> {
 }
 
 /// The future of a call, in whose polls attempts are numbered.
+///
+/// ```
+/// use http::{Request, Response};
+/// use tower::{Layer, Service, service_fn};
+/// use tracehound::NoopTracer;
+/// use tracehound::middleware::CallLayer;
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let inner = service_fn(async |_: Request<String>| Ok::<_, std::io::Error>(Response::new(String::new())));
+/// let mut client = CallLayer::new(NoopTracer).layer(inner);
+/// let in_call = client.call(Request::new(String::new())); // an `InCall` around the inner future
+/// assert!(in_call.await?.status().is_success());
+/// # Ok::<(), std::io::Error>(()) })?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[pin_project(PinnedDrop)]
 #[must_use = "a future does nothing unless it is polled"]
 pub struct InCall<F> {

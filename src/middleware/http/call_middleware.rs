@@ -39,6 +39,30 @@ use crate::tracer::{Tracer, TracerExt};
 /// The attempts know their call by the extensions of the request. A middleware that runs its attempts with extensions
 /// of its own keeps them from it. Redirects and retries of reqwest itself are no attempts: see
 /// [`TracingMiddleware::log_redirects`].
+///
+/// Every setting:
+///
+/// ```
+/// use http::header::{LOCATION, USER_AGENT};
+/// use tracehound::NoopTracer;
+/// use tracehound::middleware::{CallMiddleware, SpanEnd};
+///
+/// let middleware = CallMiddleware::new(NoopTracer)
+///     .operation_name(|_| "ask the stock".into())
+///     .filter(|request| request.url().path() != "/health")
+///     .url(|request| Some(request.url().path().to_owned()))
+///     .component("stock client")
+///     .request_headers([USER_AGENT])
+///     .response_headers([LOCATION])
+///     .error_status(|status| status.as_u16() >= 400)
+///     .decorate(|span, request| {
+///         span.set_tag("has_body", request.body().is_some());
+///     })
+///     .decorate_response(|span, response| {
+///         span.set_tag("headers", response.headers().len());
+///     })
+///     .span_end(SpanEnd::Head);
+/// ```
 #[derive(Clone)]
 pub struct CallMiddleware {
     settings: Arc<Settings<Request, Response>>,

@@ -47,6 +47,31 @@ use crate::tracer::TracerExt;
 ///     .error_status(|status| status.as_u16() >= 400)
 ///     .wrap(client);
 /// ```
+///
+/// Every setting that is not shown there:
+///
+/// ```
+/// use http::header::{RETRY_AFTER, USER_AGENT};
+/// use tracehound::NoopTracer;
+/// use tracehound::middleware::{ClientLayer, ConnectionEvents, SpanEnd};
+///
+/// let layer = ClientLayer::new(NoopTracer)
+///     .operation_name(|request| format!("{} stock", request.method).into())
+///     .filter(|request| request.uri.path() != "/health")
+///     .url(|request| Some(request.uri.path().to_owned()))
+///     .component("stock client")
+///     .request_headers([USER_AGENT])
+///     .response_headers([RETRY_AFTER])
+///     .decorate(|span, request| {
+///         span.set_tag("http.version", format!("{:?}", request.version));
+///     })
+///     .decorate_response(|span, response| {
+///         span.set_tag("headers", response.headers.len());
+///     })
+///     .span_end(SpanEnd::Head)
+///     .trace_response(true)
+///     .connection_events(ConnectionEvents::new());
+/// ```
 #[derive(Clone)]
 pub struct ClientLayer {
     settings: Arc<HttpSettings>,
@@ -57,6 +82,22 @@ client_details!(ClientLayer);
 layer! {
     ClientLayer, begin,
     /// A client whose requests have spans, made by [`ClientLayer`].
+    ///
+    /// ```
+    /// use hyper_util::client::legacy::Client;
+    /// use hyper_util::client::legacy::connect::HttpConnector;
+    /// use hyper_util::rt::TokioExecutor;
+    /// use tracehound::NoopTracer;
+    /// use tracehound::middleware::{ClientLayer, ClientService};
+    ///
+    /// /// The client of a program, as a field names it.
+    /// struct Stock {
+    ///     http: ClientService<Client<HttpConnector, String>>,
+    /// }
+    ///
+    /// let http = Client::builder(TokioExecutor::new()).build_http::<String>();
+    /// let stock = Stock { http: ClientLayer::new(NoopTracer).wrap(http) };
+    /// ```
     pub struct ClientService;
 }
 

@@ -18,6 +18,27 @@ use crate::middleware::http::settings::HttpSettings;
 ///
 /// The span of the request is active in every poll, and while the inner future is dropped. Dropping the future before
 /// it is ready cancels the request.
+///
+/// ```
+/// use http::{Request, Response};
+/// use tower::{Service, service_fn};
+/// use tracehound::middleware::ServerLayer;
+/// use tracehound::prelude::*;
+/// use tracehound::reporter::InMemoryReporter;
+/// use tracehound::sampler::ConstSampler;
+///
+/// let spans = InMemoryReporter::new();
+/// let tracer = JaegerTracer::builder("shop")
+///     .sampler(ConstSampler::new(true))
+///     .reporter(spans.clone())
+///     .build()?;
+/// let handler = async |_: Request<String>| Ok::<_, std::io::Error>(Response::new(String::new()));
+/// let mut server = ServerLayer::new(tracer).wrap(service_fn(handler));
+/// let answer = server.call(Request::new(String::new())); // a `TracedFuture` around the handler's
+/// drop(answer); // the caller has gone away
+/// assert_eq!(spans.spans()[0].tag_text("http.cancelled"), "true");
+/// # Ok::<(), tracehound::tracer::BuildError>(())
+/// ```
 #[pin_project(PinnedDrop)]
 #[must_use = "a future does nothing unless it is polled"]
 pub struct TracedFuture<F> {

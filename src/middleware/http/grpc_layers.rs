@@ -2,7 +2,7 @@ use crate::middleware::{ClientLayer, GrpcDetails, ServerLayer};
 
 impl ServerLayer {
     /// Sets that the spans of gRPC calls tell details beyond the status: messages each way, the deadline, and who ended
-    /// a call early. See [gRPC](crate::middleware#grpc).
+    /// a call early. See [gRPC](crate::middleware#what-is-different-for-grpc).
     ///
     /// The messages of a request are counted if its body is the `Body` of tonic or of axum, as it is on a server of
     /// tonic. The layer then puts a body around it that passes the bytes on, at the cost of a few allocations a call.

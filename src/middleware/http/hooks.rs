@@ -22,7 +22,15 @@ use crate::tracer::Tracer;
 ///
 /// If no body can follow the head, the span ends with the head in any case: after HEAD and CONNECT, 204 and 304, and
 /// after 101, when a request to upgrade (to a WebSocket, for example) has succeeded. If
-/// [sessions](crate::middleware#sessions) have spans, a request to upgrade ends when the connection is there.
+/// [sessions](crate::middleware#what-becomes-of-an-upgraded-connection) have spans, a request to upgrade ends when the connection is there.
+///
+/// ```
+/// use tracehound::NoopTracer;
+/// use tracehound::middleware::{ServerLayer, SpanEnd};
+///
+/// // For a server of events, whose bodies stay open for hours.
+/// let layer = ServerLayer::new(NoopTracer).span_end(SpanEnd::Head);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SpanEnd {

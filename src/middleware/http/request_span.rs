@@ -19,7 +19,7 @@ use crate::span::Span;
 /// The span ends with the body of the response; after an upgrade, for example to a WebSocket, with the head of the 101.
 /// A task that goes on may still hold the `RequestSpan`: its late tags and log records are lost. Each is counted as
 /// [`Counter::DroppedItems`], if the span is sampled. The connection has a
-/// [span of its own](crate::middleware#sessions), if the layer is told so.
+/// [span of its own](crate::middleware#what-becomes-of-an-upgraded-connection), if the layer is told so.
 ///
 /// ```
 /// use tracehound::middleware::RequestSpan;
@@ -38,6 +38,25 @@ pub struct RequestSpan {
     wants_route: bool,
 }
 
+/// Facts that a handler adds to its request:
+///
+/// ```
+/// use std::time::SystemTime;
+/// use tracehound::middleware::RequestSpan;
+/// use tracehound::model::field;
+///
+/// fn check_out(span: &RequestSpan, items: &[&str]) {
+///     span.set_tag("items", items.len()).set_tag_with("names", || items.join(", "));
+///     span.log([field("event", "reserved"), field("stock", "north")]);
+///     span.log_at(SystemTime::now(), [field("event", "priced")]);
+///     span.log_event("paid");
+///     if let Err(error) = "x".parse::<u16>() {
+///         span.log_error(&error);
+///     }
+/// }
+///
+/// check_out(&RequestSpan::default(), &["teapot"]); // outside of a server it does nothing
+/// ```
 impl RequestSpan {
     pub(super) fn new(span: Span, wants_route: bool) -> Self {
         Self { span, wants_route }

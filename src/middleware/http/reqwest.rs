@@ -44,6 +44,30 @@ use crate::tracer::{Tracer, TracerExt};
 ///     }))
 ///     .build();
 /// ```
+///
+/// Every setting that is not shown there:
+///
+/// ```
+/// use http::header::{RETRY_AFTER, USER_AGENT};
+/// use tracehound::NoopTracer;
+/// use tracehound::middleware::{ConnectionEvents, SpanEnd, TracingMiddleware};
+///
+/// let middleware = TracingMiddleware::new(NoopTracer)
+///     .operation_name(|request| format!("{} stock", request.method()).into())
+///     .filter(|request| request.url().path() != "/health")
+///     .url(|request| Some(request.url().path().to_owned()))
+///     .component("stock client")
+///     .request_headers([USER_AGENT])
+///     .response_headers([RETRY_AFTER])
+///     .error_status(|status| status.as_u16() >= 400)
+///     .decorate_response(|span, response| {
+///         span.set_tag("headers", response.headers().len());
+///     })
+///     .span_end(SpanEnd::Head)
+///     .trace_response(true)
+///     .connection_events(ConnectionEvents::new())
+///     .injection(false); // writes no headers
+/// ```
 #[derive(Clone)]
 pub struct TracingMiddleware {
     settings: Arc<Settings<Request, Response>>,
@@ -152,6 +176,15 @@ impl Middleware for TracingMiddleware {
 
 /// A request that can be sent with a span, without a middleware on the client. Every host gets trace headers and
 /// baggage; [`TracingMiddleware::destinations`] can tell hosts apart.
+///
+/// ```
+/// use tracehound::Tracer;
+/// use tracehound::middleware::SendTraced;
+///
+/// async fn stock(http: &reqwest::Client, tracer: &impl Tracer) -> reqwest::Result<String> {
+///     http.get("http://stock/items").send_traced(tracer).await?.text().await
+/// }
+/// ```
 pub trait SendTraced {
     /// Sends the request like `send`, with a span like that of a [`TracingMiddleware`].
     ///

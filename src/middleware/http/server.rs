@@ -73,6 +73,22 @@ use crate::tracer::TracerExt;
 /// * tonic does.
 /// * axum does if it serves `app.into_make_service_with_connect_info::<SocketAddr>()`.
 /// * For other services, insert the `SocketAddr` of the connection into the extensions of each request.
+///
+/// The rest of the settings about spans:
+///
+/// ```
+/// use http::header::RETRY_AFTER;
+/// use tracehound::NoopTracer;
+/// use tracehound::middleware::ServerLayer;
+///
+/// let layer = ServerLayer::new(NoopTracer)
+///     .url(|request| Some(request.uri.path().to_owned()))
+///     .component("shop")
+///     .response_headers([RETRY_AFTER])
+///     .decorate_response(|span, response| {
+///         span.set_tag("headers", response.headers.len());
+///     });
+/// ```
 #[derive(Clone)]
 pub struct ServerLayer {
     settings: Arc<HttpSettings>,
@@ -82,12 +98,31 @@ settings!(ServerLayer, request::Parts, response::Parts);
 layer! {
     ServerLayer, begin,
     /// A service whose requests have spans, made by [`ServerLayer`].
+    ///
+    /// ```
+    /// use http::{Request, Response};
+    /// use tower::{Service, service_fn};
+    /// use tracehound::NoopTracer;
+    /// use tracehound::middleware::{ServerLayer, ServerService};
+    ///
+    /// /// Wraps any handler of the program.
+    /// fn traced<S>(handler: S) -> ServerService<S> {
+    ///     ServerLayer::new(NoopTracer).wrap(handler)
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let handler = async |_: Request<String>| Ok::<_, std::io::Error>(Response::new(String::new()));
+    /// let answer = traced(service_fn(handler)).call(Request::new(String::new()));
+    /// assert!(answer.await?.status().is_success());
+    /// # Ok::<(), std::io::Error>(()) })?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub struct ServerService;
 }
 
 impl ServerLayer {
     /// Sets what is believed of a caller's context. Defaults to [`Trust::full`], which suits a listener that only your
-    /// own services reach: see [whom to trust](crate::middleware#whom-to-trust).
+    /// own services reach: see [whom to trust](crate::middleware#whom-does-a-server-trust).
     ///
     /// A request that the [`filter`](Self::filter) excludes passes on only what is believed. The headers of the request
     /// itself stay as they came: code that extracts from them again has to apply the trust, too.

@@ -59,7 +59,7 @@ macro_rules! settings {
             /// A name stands for a class of requests, so it should have no ids and no raw paths in it.
             ///
             /// Defaults to `GET /users/{id}` if a router has told the route, else to `HTTP GET`. A call of a
-            /// [known](crate::middleware#grpc) gRPC method is named `/package.Service/Method`.
+            /// [known](crate::middleware#what-is-different-for-grpc) gRPC method is named `/package.Service/Method`.
             #[must_use]
             pub fn operation_name(
                 mut self,
@@ -144,7 +144,7 @@ macro_rules! settings {
             /// Sets which HTTP statuses are errors.
             ///
             /// Defaults to those from 500, as in the Go client. A Jaeger 2 backend marks a client's 4xx as errors in
-            /// any case. A gRPC status has [rules of its own](crate::middleware#grpc).
+            /// any case. A gRPC status has [rules of its own](crate::middleware#what-is-different-for-grpc).
             #[must_use]
             pub fn error_status(
                 mut self,

@@ -114,6 +114,13 @@ impl fmt::Debug for TraceLink {
 }
 
 /// The error of [`TraceLink::new`]: a template cannot name a trace.
+///
+/// ```
+/// use tracehound::middleware::TraceLink;
+///
+/// let error = TraceLink::new("http://jaeger:16686/search").expect_err("no id in it");
+/// println!("{error}");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidTraceLink {
     template: String,

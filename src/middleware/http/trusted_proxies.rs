@@ -88,6 +88,15 @@ impl TrustedProxies {
 
     /// Sets whether the proxies write `forwarded`, the header of RFC 7239, instead of `x-forwarded-*`. Only one of both
     /// is read, because proxies that write one pass on the other one as it came. Defaults to false.
+    ///
+    /// ```
+    /// use tracehound::NoopTracer;
+    /// use tracehound::middleware::{ServerLayer, TrustedProxies};
+    ///
+    /// // One proxy on a Unix socket, which writes `forwarded`.
+    /// let proxies = TrustedProxies::hops(1).standard_header(true);
+    /// let layer = ServerLayer::new(NoopTracer).trusted_proxies(proxies);
+    /// ```
     #[must_use]
     pub fn standard_header(mut self, is_standard: bool) -> Self {
         self.is_standard = is_standard;

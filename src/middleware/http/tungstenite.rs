@@ -21,7 +21,7 @@ use crate::scope::Instrumented;
 ///
 /// The span of the handshake is a child of the active span, has the tags of a client's request and covers connecting.
 /// Its context is injected into the request. A server that refuses leaves its status on it, another failure an error.
-/// The span of the session tells what [the module](crate::middleware#sessions) says; [`TracedIo::session`] makes it
+/// The span of the session tells what [the module](crate::middleware#what-becomes-of-an-upgraded-connection) says; [`TracedIo::session`] makes it
 /// active in a task. The settings are those of a [`ClientLayer`](crate::middleware::ClientLayer).
 ///
 /// # Examples
@@ -38,6 +38,42 @@ use crate::scope::Instrumented;
 ///     println!("{}", message?);
 /// }
 /// # Ok(()) }
+/// ```
+///
+/// Every setting:
+///
+/// ```
+/// use http::header::{SEC_WEBSOCKET_PROTOCOL, USER_AGENT};
+/// use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+/// use tracehound::NoopTracer;
+/// use tracehound::middleware::{Destinations, Sessions, SpanEnd, WebSocketClient};
+///
+/// let client = WebSocketClient::new(NoopTracer)
+///     .operation_name(|_| "open chat".into())
+///     .filter(|request| request.uri.path() != "/ping")
+///     .url(|request| Some(format!("ws://{}", request.uri.host().unwrap_or("?"))))
+///     .component("chat")
+///     .request_headers([USER_AGENT])
+///     .response_headers([SEC_WEBSOCKET_PROTOCOL])
+///     .error_status(|status| status.as_u16() >= 400)
+///     .decorate(|span, request| {
+///         span.set_tag("secure", request.uri.scheme_str() == Some("wss"));
+///     })
+///     .decorate_response(|span, response| {
+///         span.set_tag("headers", response.headers.len());
+///     })
+///     .span_end(SpanEnd::Head)
+///     .destinations(Destinations::all().trace_headers_to(["internal.example"])?)
+///     .sessions(Sessions::new())
+///     .config(WebSocketConfig::default().max_message_size(Some(1 << 20)));
+///
+/// /// Opens a WebSocket over a connection of its own, such as one that is encrypted.
+/// async fn open(client: &WebSocketClient) -> Result<(), Box<dyn std::error::Error>> {
+///     let stream = tokio::net::TcpStream::connect("localhost:8080").await?;
+///     let (_socket, _response) = client.handshake("ws://localhost:8080/chat", stream).await?;
+///     Ok(())
+/// }
+/// # Ok::<(), tracehound::middleware::InvalidHost>(())
 /// ```
 #[derive(Clone)]
 pub struct WebSocketClient {

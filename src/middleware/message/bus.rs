@@ -138,6 +138,21 @@ impl MessageBus {
     /// `To_other` and `From_other`, with the topic in the tag `message_bus.destination`. Defaults to 100.
     ///
     /// A topic of more than 255 bytes is never named.
+    ///
+    /// ```
+    /// use tracehound::NoopTracer;
+    /// use tracehound::middleware::{MessageBus, Trust};
+    /// use tracehound::model::ReferenceType;
+    ///
+    /// let bus = MessageBus::new(NoopTracer, "kafka")
+    ///     .component("rdkafka")
+    ///     .peer_service("orders-cluster")
+    ///     .peer_address("kafka:9092")
+    ///     .relation(ReferenceType::ChildOf)
+    ///     .trust(Trust::ids_only()) // strangers can send to it
+    ///     .max_names(500);
+    /// bus.receive("orders").start(&[("uber-trace-id", "1:2:0:1")]).finish();
+    /// ```
     #[must_use]
     pub fn max_names(mut self, topics: usize) -> Self {
         self.settings_mut().names.set_limit(topics);

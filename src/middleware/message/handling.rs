@@ -35,6 +35,30 @@ pub struct ConsumerSpan {
     span: Span,
 }
 
+/// A blocking handler that fails:
+///
+/// ```
+/// use tracehound::middleware::MessageBus;
+/// use tracehound::prelude::*;
+/// use tracehound::reporter::InMemoryReporter;
+/// use tracehound::sampler::ConstSampler;
+///
+/// let spans = InMemoryReporter::new();
+/// let tracer = JaegerTracer::builder("pack")
+///     .sampler(ConstSampler::new(true))
+///     .reporter(spans.clone())
+///     .build()?;
+/// let bus = MessageBus::new(tracer, "rabbitmq");
+/// let handling = bus.receive("orders").start(&[("uber-trace-id", "1:2:0:1")]);
+/// handling.span().set_tag("customer", "4711");
+/// let packed = handling.run_blocking(|| "x".parse::<u32>()); // an error marks the span
+/// if packed.is_err() {
+///     handling.fail(&"moved to the dead letters");
+/// }
+/// handling.finish();
+/// assert!(spans.spans()[0].is_error());
+/// # Ok::<(), tracehound::tracer::BuildError>(())
+/// ```
 impl ConsumerSpan {
     pub(super) fn new(span: Span) -> Self {
         Self { span }

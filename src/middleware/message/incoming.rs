@@ -12,6 +12,38 @@ use crate::tracer::TracerExt;
 
 /// A message that was received and is not handled yet, from
 /// [`MessageBus::receive`](crate::middleware::MessageBus::receive).
+///
+/// ```
+/// use std::time::SystemTime;
+/// use tracehound::middleware::MessageBus;
+/// use tracehound::model::ReferenceType;
+/// use tracehound::prelude::*;
+/// use tracehound::reporter::InMemoryReporter;
+/// use tracehound::sampler::ConstSampler;
+///
+/// let spans = InMemoryReporter::new();
+/// let tracer = JaegerTracer::builder("pack")
+///     .sampler(ConstSampler::new(true))
+///     .reporter(spans.clone())
+///     .build()?;
+/// let bus = MessageBus::new(tracer, "kafka");
+/// bus.receive("orders.eu")
+///     .name("orders")
+///     .relation(ReferenceType::ChildOf) // the sender waits for a reply
+///     .partition(3)
+///     .offset(4_711)
+///     .id("order-7")
+///     .payload(b"one teapot")
+///     .redeliveries(1)
+///     .sent_at(SystemTime::UNIX_EPOCH)
+///     .start(&[("uber-trace-id", "1:2:0:1")])
+///     .finish();
+/// let span = &spans.spans()[0];
+/// assert_eq!(span.operation_name, "From_orders");
+/// assert_eq!((span.tag_text("partition"), span.tag_text("offset")), ("3".into(), "4711".into()));
+/// assert_eq!(span.tag_text("message.bytes"), "10");
+/// # Ok::<(), tracehound::tracer::BuildError>(())
+/// ```
 #[must_use = "a message whose span is not started measures nothing"]
 pub struct IncomingMessage<'a> {
     settings: &'a Settings,

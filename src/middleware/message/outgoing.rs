@@ -10,6 +10,34 @@ use crate::span::{Span, SpanContext, ToSpanContext};
 use crate::tracer::TracerExt;
 
 /// A message that is not sent yet, from [`MessageBus::send`](crate::middleware::MessageBus::send).
+///
+/// ```
+/// use tracehound::middleware::MessageBus;
+/// use tracehound::prelude::*;
+/// use tracehound::propagation::MessageHeaders;
+/// use tracehound::reporter::InMemoryReporter;
+/// use tracehound::sampler::ConstSampler;
+///
+/// let spans = InMemoryReporter::new();
+/// let tracer = JaegerTracer::builder("shop")
+///     .sampler(ConstSampler::new(true))
+///     .reporter(spans.clone())
+///     .build()?;
+/// let checkout = tracer.start_span("checkout");
+/// let bus = MessageBus::new(tracer, "kafka");
+/// let mut headers: Vec<(String, Vec<u8>)> = Vec::new();
+/// bus.send("orders.eu")
+///     .name("orders")
+///     .child_of(&checkout) // which is not active here
+///     .id("order-7")
+///     .payload(b"one teapot")
+///     .start(&mut MessageHeaders(&mut headers))
+///     .finish();
+/// checkout.finish();
+/// assert_eq!(spans.tree(), "checkout\n  To_orders");
+/// assert_eq!(spans.find("To_orders").expect("sent").tag_text("message.id"), "order-7");
+/// # Ok::<(), tracehound::tracer::BuildError>(())
+/// ```
 #[must_use = "a message whose span is not started carries no trace"]
 pub struct OutgoingMessage<'a> {
     settings: &'a Settings,

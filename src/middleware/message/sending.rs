@@ -38,6 +38,34 @@ pub struct ProducerSpan {
     is_told: AtomicBool,
 }
 
+/// A blocking client that tells where the broker has put the message:
+///
+/// ```
+/// use tracehound::middleware::MessageBus;
+/// use tracehound::prelude::*;
+/// use tracehound::propagation::MessageHeaders;
+/// use tracehound::reporter::InMemoryReporter;
+/// use tracehound::sampler::ConstSampler;
+///
+/// let spans = InMemoryReporter::new();
+/// let tracer = JaegerTracer::builder("shop")
+///     .sampler(ConstSampler::new(true))
+///     .reporter(spans.clone())
+///     .build()?;
+/// let bus = MessageBus::new(tracer, "kafka");
+/// let mut headers: [Vec<(String, Vec<u8>)>; 2] = Default::default();
+/// let [first, copy] = &mut headers;
+/// let sending = bus.send("orders").start(&mut MessageHeaders(first));
+/// sending.inject(&mut MessageHeaders(copy)); // of a copy for another region
+/// sending.span().set_tag("copies", 2);
+/// match sending.run_blocking(|| Ok::<_, std::io::Error>((3, 4_711))) {
+///     Ok((partition, offset)) => sending.stored_at(partition, offset),
+///     Err(error) => sending.fail(&error),
+/// };
+/// sending.finish();
+/// assert_eq!(spans.spans()[0].tag_text("offset"), "4711");
+/// # Ok::<(), tracehound::tracer::BuildError>(())
+/// ```
 impl ProducerSpan {
     pub(super) fn new(span: Span, tracer: Arc<dyn Tracer>) -> Self {
         Self {

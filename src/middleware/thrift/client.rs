@@ -118,6 +118,14 @@ impl ThriftClient {
     }
 
     /// Sets the name under which a backend shows the server, which is the tag `peer.service`. Defaults to none.
+    ///
+    /// ```
+    /// use tracehound::NoopTracer;
+    /// use tracehound::middleware::ThriftClient;
+    ///
+    /// let stock = ThriftClient::new(NoopTracer).operation_name("stock").peer_service("stock");
+    /// # drop(stock);
+    /// ```
     #[must_use]
     pub fn peer_service(mut self, service: impl Into<Cow<'static, str>>) -> Self {
         self.settings.peer_service = Some(service.into());

@@ -11,6 +11,29 @@ use crate::middleware::thrift::forward::{pass_plain_reads, pass_reads};
 
 /// An input protocol of a client that ends the span of each call, made by
 /// [`ThriftClient::wrap`](crate::middleware::ThriftClient::wrap).
+///
+/// ```
+/// use thrift::protocol::{TCompactInputProtocol, TCompactOutputProtocol};
+/// use thrift::transport::{ReadHalf, TBufferChannel, TIoChannel, WriteHalf};
+/// use tracehound::NoopTracer;
+/// use tracehound::middleware::{ThriftClient, ThriftInput, ThriftOutput};
+///
+/// type Input = TCompactInputProtocol<ReadHalf<TBufferChannel>>;
+/// type Output = TCompactOutputProtocol<WriteHalf<TBufferChannel>>;
+///
+/// /// The protocols of a generated client, as the fields of a struct name them.
+/// struct Stock {
+///     input: ThriftInput<Input>,
+///     output: ThriftOutput<Output>,
+/// }
+///
+/// let (reader, writer) = TBufferChannel::with_capacity(1_024, 1_024).split()?;
+/// let (input, output) = ThriftClient::new(NoopTracer)
+///     .wrap(TCompactInputProtocol::new(reader), TCompactOutputProtocol::new(writer));
+/// let stock = Stock { input, output };
+/// # drop(stock);
+/// # Ok::<(), thrift::Error>(())
+/// ```
 pub struct ThriftInput<I> {
     inner: I,
     calls: Arc<Calls>,

@@ -11,6 +11,8 @@ use crate::middleware::thrift::forward::{pass_plain_writes, pass_writes};
 
 /// An output protocol of a client that starts a span for each call, made by
 /// [`ThriftClient::wrap`](crate::middleware::ThriftClient::wrap).
+///
+/// The example of [`ThriftInput`](crate::middleware::ThriftInput) names both types.
 pub struct ThriftOutput<O> {
     inner: O,
     calls: Arc<Calls>,

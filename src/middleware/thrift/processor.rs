@@ -80,7 +80,7 @@ impl<P: TProcessor> ThriftProcessor<P> {
     }
 
     /// Sets what is believed of a caller's context. Defaults to [`Trust::full`], which suits a server that only your own
-    /// services reach: see [whom to trust](crate::middleware#whom-to-trust).
+    /// services reach: see [whom to trust](crate::middleware#whom-does-a-server-trust).
     #[must_use]
     pub fn trust(mut self, trust: Trust) -> Self {
         self.trust = trust;

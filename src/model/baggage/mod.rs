@@ -114,6 +114,15 @@ impl Baggage {
     }
 
     /// Returns this list without the item of that key.
+    ///
+    /// ```
+    /// use tracehound::model::Baggage;
+    ///
+    /// let baggage = Baggage::default().with("user", "42").expect("short");
+    /// assert_eq!((baggage.len(), baggage.is_empty()), (1, false));
+    /// assert_eq!(baggage.iter_with_properties().next(), Some(("user", "42", "")));
+    /// assert!(baggage.without("user").is_empty());
+    /// ```
     #[must_use]
     pub fn without(&self, key: &str) -> Self {
         if self.get(key).is_none() {
@@ -239,6 +248,20 @@ impl fmt::Debug for Baggage {
 }
 
 /// A limit that a baggage item would break.
+///
+/// ```
+/// use tracehound::model::{Baggage, BaggageLimit};
+///
+/// let long = "x".repeat(Baggage::MAX_BYTES);
+/// assert_eq!(Baggage::default().with("user", &long), Err(BaggageLimit::Total));
+///
+/// let mut full = Baggage::default();
+/// for number in 0..Baggage::MAX_ITEMS {
+///     full = full.with(&number.to_string(), "")?;
+/// }
+/// assert_eq!(full.with("user", "42"), Err(BaggageLimit::Items));
+/// # Ok::<(), BaggageLimit>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BaggageLimit {

@@ -1,6 +1,14 @@
 use std::fmt;
 
 /// A rule that a [`TraceState`](super::TraceState) would break.
+///
+/// ```
+/// use tracehound::model::{TraceState, TraceStateError};
+///
+/// assert_eq!("congo".parse::<TraceState>(), Err(TraceStateError::NoValue));
+/// assert_eq!("Congo=1".parse::<TraceState>(), Err(TraceStateError::Key));
+/// assert_eq!(TraceState::default().with("congo", "a,b"), Err(TraceStateError::Value));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TraceStateError {

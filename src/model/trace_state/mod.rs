@@ -134,6 +134,17 @@ impl TraceState {
     }
 
     /// Returns this list without the member of that key.
+    ///
+    /// ```
+    /// use tracehound::model::TraceState;
+    ///
+    /// let state: TraceState = "congo=t61rcWkgMzE,rojo=00f067aa0ba902b7".parse()?;
+    /// assert_eq!(state.iter().next(), Some(("congo", "t61rcWkgMzE")));
+    /// assert!(state.len() <= TraceState::MAX_MEMBERS);
+    /// assert!(state.to_header().len() <= TraceState::MAX_HEADER_CHARS);
+    /// assert!(state.without("congo").without("rojo").is_empty());
+    /// # Ok::<(), tracehound::model::TraceStateError>(())
+    /// ```
     #[must_use]
     pub fn without(&self, key: &str) -> Self {
         if self.get(key).is_none() {

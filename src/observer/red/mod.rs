@@ -70,6 +70,25 @@ pub struct RedMetrics {
 }
 
 /// The counts of the spans of one operation and kind.
+///
+/// ```
+/// use tracehound::JaegerTracer;
+/// use tracehound::observer::RedMetrics;
+/// use tracehound::prelude::*;
+///
+/// let red = RedMetrics::new();
+/// let tracer = JaegerTracer::builder("shop").observer(red.clone()).build()?;
+/// tracer.start_span("pay").set_tag("error", true);
+/// tracer.start_span("pay").finish();
+///
+/// let pay = red.get("pay", None).expect("was counted");
+/// assert_eq!((pay.operation.as_str(), pay.kind), ("pay", None));
+/// assert_eq!((pay.count(), pay.errors), (2, 1));
+/// assert_eq!(pay.buckets.iter().sum::<u64>(), pay.count());
+/// let mean = pay.total / 2;
+/// assert!(mean < *red.bounds().last().expect("16 bounds"));
+/// # Ok::<(), tracehound::tracer::BuildError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct OperationMetrics {
@@ -139,6 +158,21 @@ impl RedMetrics {
     /// Sets how many names of operations have series of their own: those that come first. All others are `other`.
     ///
     /// The result counts from zero. Defaults to 200.
+    ///
+    /// ```
+    /// use tracehound::JaegerTracer;
+    /// use tracehound::observer::RedMetrics;
+    /// use tracehound::prelude::*;
+    ///
+    /// let red = RedMetrics::new().max_operations(1);
+    /// assert_eq!(red.bounds(), RedMetrics::DEFAULT_BOUNDS);
+    /// let tracer = JaegerTracer::builder("shop").observer(red.clone()).build()?;
+    /// for name in ["pay", "search", "ship"] {
+    ///     tracer.start_span(name).finish();
+    /// }
+    /// assert_eq!(red.get("other", None).map(|it| it.count()), Some(2));
+    /// # Ok::<(), tracehound::tracer::BuildError>(())
+    /// ```
     #[must_use]
     pub fn max_operations(self, names: usize) -> Self {
         Self::with_parts(Bounds::new(self.bounds()), names)

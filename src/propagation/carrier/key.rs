@@ -91,6 +91,13 @@ impl fmt::Debug for Key {
 }
 
 /// The error of [`Key::new`]: a text is not a header name.
+///
+/// ```
+/// use tracehound::propagation::Key;
+///
+/// let error = Key::new("two words").expect_err("a blank");
+/// println!("{error}");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidKey {
     name: String,

@@ -95,6 +95,28 @@ pub trait InjectCarrier {
 /// A carrier that a context can be read from.
 ///
 /// Implement it for your own type by returning the format that the type has; [`InjectCarrier`] has an example.
+///
+/// ```
+/// use tracehound::prelude::*;
+/// use tracehound::propagation::{ExtractCarrier, ReadFrom};
+/// use tracehound::reporter::NullReporter;
+///
+/// /// A message that holds a context in Jaeger's binary form.
+/// struct Message {
+///     context: Vec<u8>,
+/// }
+///
+/// impl ExtractCarrier for Message {
+///     fn read(&self) -> ReadFrom<'_> {
+///         ReadFrom::Binary(&self.context)
+///     }
+/// }
+///
+/// let tracer = JaegerTracer::builder("shop").reporter(NullReporter::new()).build()?;
+/// let message = Message { context: Vec::new() };
+/// assert_eq!(tracer.extract(&message)?, None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait ExtractCarrier {
     /// Returns the carrier as the format that it has.
     fn read(&self) -> ReadFrom<'_>;
@@ -119,6 +141,24 @@ pub trait ExtractCarrier {
 ///
 /// let mut number = 42;
 /// let carrier: &mut dyn InjectCarrier = &mut number;
+/// ```
+///
+/// ```
+/// use tracehound::propagation::{InjectCarrier, WriteTo};
+///
+/// /// A message with a field for the context, in Jaeger's binary form.
+/// #[derive(Default)]
+/// struct Message {
+///     context: Vec<u8>,
+/// }
+///
+/// impl InjectCarrier for Message {
+///     fn write(&mut self) -> WriteTo<'_> {
+///         WriteTo::Binary(&mut self.context)
+///     }
+/// }
+///
+/// assert!(matches!(Message::default().write(), WriteTo::Binary(_)));
 /// ```
 #[non_exhaustive]
 #[expect(
@@ -149,6 +189,15 @@ pub enum WriteTo<'c> {
 /// let bytes: Vec<u8> = Vec::new();
 /// let carrier = ReadFrom::TextMap(&bytes);
 /// ```
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use tracehound::propagation::{ExtractCarrier, HttpHeaders, ReadFrom};
+///
+/// let headers = BTreeMap::from([("uber-trace-id", "1:2:0:1")]);
+/// assert!(matches!(headers.read(), ReadFrom::TextMap(_)));
+/// assert!(matches!(HttpHeaders(&headers).read(), ReadFrom::HttpHeaders(_)));
+/// ```
 #[non_exhaustive]
 #[expect(
     missing_debug_implementations,
@@ -169,6 +218,46 @@ pub enum ReadFrom<'c> {
 }
 
 /// A text carrier that codecs write into. [`InjectCarrier`] has an example.
+///
+/// ```
+/// use tracehound::propagation::{HeaderSet, Key, TextMapWriter};
+///
+/// /// Headers as text, one a line.
+/// #[derive(Default)]
+/// struct Lines(Vec<(String, String)>);
+///
+/// impl TextMapWriter for Lines {
+///     fn set(&mut self, key: &str, value: &str) -> bool {
+///         if value.contains(['\r', '\n']) {
+///             return false; // it would be another header
+///         }
+///         self.remove_where(&|known| known.eq_ignore_ascii_case(key));
+///         self.0.push((key.to_owned(), value.to_owned()));
+///         true
+///     }
+///
+///     fn remove_where(&mut self, is_stale: &dyn Fn(&str) -> bool) {
+///         self.0.retain(|(key, _)| !is_stale(key));
+///     }
+///
+///     fn may_hold(&self, _: &HeaderSet) -> bool {
+///         !self.0.is_empty()
+///     }
+/// }
+///
+/// let mut lines = Lines::default();
+/// assert!(!lines.set("x-tenant", "acme\r\nx-admin: 1"));
+///
+/// // What codecs call, in terms of these two.
+/// let tenant = Key::new("x-tenant")?;
+/// let set = HeaderSet::new([tenant.clone()], []);
+/// assert!(!lines.may_hold(&set));
+/// assert!(lines.set_key(&tenant, b"acme") && lines.replace(&set, &[(&tenant, b"eu-1")]));
+/// assert_eq!(lines.0, [("x-tenant".to_owned(), "eu-1".to_owned())]);
+/// lines.remove_owned(&set, &[]);
+/// assert!(lines.0.is_empty());
+/// # Ok::<(), tracehound::propagation::InvalidKey>(())
+/// ```
 pub trait TextMapWriter {
     /// Sets `key` to `value` and removes all other values of the key, in any case.
     ///
@@ -214,6 +303,28 @@ pub trait TextMapWriter {
 /// A text carrier that codecs read. [`InjectCarrier`] has an example.
 ///
 /// Keys match in any case. Values are bytes, because a header need not be UTF-8.
+///
+/// ```
+/// use tracehound::propagation::{HeaderScan, HeaderSet, Key, TextMapReader};
+///
+/// /// Headers as text, one a line.
+/// struct Lines(&'static str);
+///
+/// impl TextMapReader for Lines {
+///     fn scan<'c>(&'c self, scan: &mut HeaderScan<'c, '_>) {
+///         for (name, value) in self.0.lines().filter_map(|line| line.split_once(": ")) {
+///             scan.offer(name, value.as_bytes());
+///         }
+///     }
+/// }
+///
+/// let tenant = Key::new("x-tenant")?;
+/// let lines = Lines("Accept: */*\nX-Tenant: eu-1\nX-Tenant: eu-2");
+/// let set = HeaderSet::new([tenant.clone()], []);
+/// let found = lines.find(&set);
+/// assert_eq!(found.values(&tenant).last(), Some(&b"eu-2"[..]));
+/// # Ok::<(), tracehound::propagation::InvalidKey>(())
+/// ```
 pub trait TextMapReader {
     /// Offers each key and value to `scan`, in the order of the carrier. A key that occurs several times is offered
     /// several times.

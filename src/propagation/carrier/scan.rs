@@ -4,6 +4,29 @@ use crate::propagation::carrier::header_set::{Place, Places};
 use crate::propagation::{ExtractCarrier, ReadFrom, TextMapReader};
 
 /// One pass over the headers of a carrier, which keeps those of a [`HeaderSet`]. See [`TextMapReader::scan`].
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use tracehound::propagation::{HeaderScan, HeaderSet, Key, TextMapReader};
+///
+/// /// Headers that are looked up by their names, which are in lower case.
+/// struct Table(BTreeMap<String, Vec<u8>>);
+///
+/// impl TextMapReader for Table {
+///     fn scan<'c>(&'c self, scan: &mut HeaderScan<'c, '_>) {
+///         for name in scan.set().names() {
+///             if let Some((name, value)) = self.0.get_key_value(name) {
+///                 scan.offer(name, value);
+///             }
+///         }
+///     }
+/// }
+///
+/// let table = Table(BTreeMap::from([("x-tenant".to_owned(), b"eu-1".to_vec())]));
+/// let set = HeaderSet::new([Key::new("X-Tenant")?], []);
+/// assert_eq!(table.find(&set).len(), 1);
+/// # Ok::<(), tracehound::propagation::InvalidKey>(())
+/// ```
 #[derive(Debug)]
 pub struct HeaderScan<'c, 's> {
     set: &'s HeaderSet,
@@ -119,6 +142,19 @@ impl<'c> FoundHeaders<'c> {
     }
 
     /// Returns each header whose name begins with `prefix`: the rest of the name, in any case, and the value.
+    ///
+    /// ```
+    /// use tracehound::propagation::{HeaderSet, Key, TextMapReader};
+    ///
+    /// let prefix = Key::new("x-ctx-")?;
+    /// let set = HeaderSet::new([], [prefix.clone()]);
+    /// let headers = [("X-Ctx-User", "42"), ("accept", "*/*")];
+    /// let found = headers.find(&set);
+    /// assert_eq!(found.with_prefix(&prefix).next(), Some(("User", &b"42"[..])));
+    /// assert_eq!(found.iter().next(), Some(("X-Ctx-User", &b"42"[..])));
+    /// assert_eq!((found.len(), found.is_empty(), found.skipped()), (1, false, 0));
+    /// # Ok::<(), tracehound::propagation::InvalidKey>(())
+    /// ```
     pub fn with_prefix(&self, prefix: &Key) -> impl Iterator<Item = (&'c str, &'c [u8])> {
         self.iter()
             .filter_map(|(name, value)| Some((prefix.rest_of(name)?, value)))

@@ -82,6 +82,15 @@ impl HeaderNames {
     /// # Errors
     ///
     /// Fails if `name` is not a header name.
+    ///
+    /// ```
+    /// use tracehound::propagation::{HeaderNames, JaegerCodec};
+    ///
+    /// let names = HeaderNames::default().debug_id("x-debug")?.baggage("x-baggage")?;
+    /// let codec = JaegerCodec::http_headers().header_names(names);
+    /// # drop(codec);
+    /// # Ok::<(), tracehound::propagation::InvalidKey>(())
+    /// ```
     pub fn baggage(self, name: &str) -> Result<Self, InvalidKey> {
         let baggage = Key::new(name)?;
         Ok(Self { baggage, ..self }.with_set())

@@ -119,6 +119,19 @@ impl JaegerCodec {
     }
 
     /// Sets the names of the headers. Defaults to [`HeaderNames::default`], Jaeger's own.
+    ///
+    /// ```
+    /// use std::collections::BTreeMap;
+    /// use tracehound::propagation::{Extractor, HeaderNames, JaegerCodec};
+    ///
+    /// let names = HeaderNames::default().debug_id("x-debug")?.baggage("x-baggage")?;
+    /// let codec = JaegerCodec::http_headers().header_names(names);
+    /// let headers = BTreeMap::from([("x-debug", "ticket 7"), ("x-baggage", "user=42")]);
+    /// let context = codec.extract(&headers)?.expect("a debug id");
+    /// assert_eq!(context.debug_id(), Some("ticket 7"));
+    /// assert_eq!(context.baggage().get("user"), Some("42"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn header_names(mut self, names: HeaderNames) -> Self {
         self.names = names;

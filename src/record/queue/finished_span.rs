@@ -80,6 +80,29 @@ impl<'a> FinishedSpan<'a> {
     }
 
     /// Returns all references, including the one to the parent.
+    ///
+    /// ```
+    /// use tracehound::reporter::FinishedSpan;
+    ///
+    /// /// A line for a log of one's own.
+    /// fn line(span: &FinishedSpan<'_>) -> String {
+    ///     let parent = span.parent_id().map_or_else(|| "root".to_owned(), |id| id.to_string());
+    ///     format!(
+    ///         "{} {} {parent} sampled={} logs={} references={}",
+    ///         span.trace_id(),
+    ///         span.span_id(),
+    ///         span.flags().is_sampled(),
+    ///         span.logs().count(),
+    ///         span.references().count(),
+    ///     )
+    /// }
+    ///
+    /// # use tracehound::model::{SpanId, TraceId};
+    /// # use tracehound::reporter::OwnedSpan;
+    /// # let (trace_id, span_id) = (TraceId::new(0, 1).expect("not 0"), SpanId::new(2).expect("not 0"));
+    /// let root = OwnedSpan::new(trace_id, span_id, "checkout");
+    /// assert!(root.view(line).starts_with("0000000000000001 0000000000000002 root "));
+    /// ```
     pub fn references(&self) -> References<'a> {
         References::new(
             self.parent_reference(),

@@ -86,6 +86,27 @@ pub struct Logs<'a> {
 }
 
 /// One log record of a finished span, an item of [`Logs`].
+///
+/// ```
+/// use tracehound::model::TagRef;
+/// use tracehound::reporter::{FinishedSpan, LogView};
+///
+/// /// Names an event, for a line of text.
+/// fn event(log: &LogView<'_>) -> Option<String> {
+///     log.fields.clone().find_map(|(key, value)| match value {
+///         TagRef::String(event) if key == "event" => Some(format!("{event} at {:?}", log.timestamp)),
+///         _ => None,
+///     })
+/// }
+///
+/// fn events(span: &FinishedSpan<'_>) -> Vec<String> {
+///     span.logs().filter_map(|log| event(&log)).collect()
+/// }
+/// # use tracehound::model::{SpanId, TraceId};
+/// # use tracehound::reporter::OwnedSpan;
+/// # let (trace_id, span_id) = (TraceId::new(0, 1).expect("not 0"), SpanId::new(2).expect("not 0"));
+/// assert!(OwnedSpan::new(trace_id, span_id, "checkout").view(events).is_empty());
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct LogView<'a> {

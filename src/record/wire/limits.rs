@@ -97,6 +97,29 @@ impl Limits {
     /// records may have. Later items are left out, and the tag `tracehound.dropped_items` says how many.
     ///
     /// Defaults to 262,144 (256 KiB).
+    ///
+    /// ```
+    /// use tracehound::JaegerTracer;
+    /// use tracehound::prelude::*;
+    /// use tracehound::reporter::InMemoryReporter;
+    /// use tracehound::sampler::ConstSampler;
+    /// use tracehound::span::Limits;
+    ///
+    /// let spans = InMemoryReporter::new();
+    /// let limits = Limits::default()
+    ///     .operation_name_bytes(8)
+    ///     .key_bytes(32)
+    ///     .log_value_bytes(4_096)
+    ///     .span_bytes(65_536);
+    /// let tracer = JaegerTracer::builder("shop")
+    ///     .sampler(ConstSampler::new(true))
+    ///     .reporter(spans.clone())
+    ///     .limits(limits)
+    ///     .build()?;
+    /// tracer.start_span("a name that is too long").finish();
+    /// assert!(spans.spans()[0].operation_name.ends_with('…'));
+    /// # Ok::<(), tracehound::tracer::BuildError>(())
+    /// ```
     #[must_use]
     pub fn span_bytes(mut self, bytes: usize) -> Self {
         self.span_bytes = bytes;

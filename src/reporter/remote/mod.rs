@@ -114,6 +114,17 @@ impl RemoteReporter {
     }
 
     /// Sets whether batches carry their number and the losses so far. Defaults to `true`.
+    ///
+    /// ```
+    /// # #[cfg(feature = "udp")] {
+    /// use tracehound::reporter::RemoteReporter;
+    /// use tracehound::reporter::sender::{AgentAddress, UdpSender};
+    ///
+    /// // For a receiver that does not know these fields.
+    /// let reporter = RemoteReporter::new(UdpSender::new(AgentAddress::default())).batch_numbers(false);
+    /// # drop(reporter);
+    /// # }
+    /// ```
     #[must_use]
     pub fn batch_numbers(mut self, wanted: bool) -> Self {
         self.has_batch_numbers = wanted;

@@ -77,6 +77,16 @@ impl AgentAddress {
     }
 
     /// Returns the name or address, without brackets.
+    ///
+    /// ```
+    /// use tracehound::reporter::sender::AgentAddress;
+    ///
+    /// let agent: AgentAddress = "jaeger-agent".parse()?;
+    /// assert_eq!((agent.host(), agent.port()), ("jaeger-agent", AgentAddress::COMPACT_PORT));
+    /// let agent = AgentAddress::new("jaeger-agent", AgentAddress::BINARY_PORT);
+    /// assert_eq!(agent.to_string(), "jaeger-agent:6832");
+    /// # Ok::<(), tracehound::reporter::sender::AddressError>(())
+    /// ```
     pub fn host(&self) -> &str {
         &self.host
     }
@@ -158,6 +168,13 @@ impl fmt::Display for AgentAddress {
 }
 
 /// The error for a text that is not an [`AgentAddress`].
+///
+/// ```
+/// use tracehound::reporter::sender::AgentAddress;
+///
+/// let error = "jaeger-agent:http".parse::<AgentAddress>().expect_err("not a number");
+/// println!("{error}");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddressError {
     found: String,

@@ -26,6 +26,14 @@ pub struct HttpSender(HttpUpload);
 
 impl HttpSender {
     /// The endpoint of a collector on this host.
+    ///
+    /// ```
+    /// use tracehound::reporter::sender::{HttpSender, Sender};
+    ///
+    /// let sender = HttpSender::new(HttpSender::DEFAULT_ENDPOINT)?;
+    /// assert_eq!(sender.destination(), HttpSender::DEFAULT_ENDPOINT);
+    /// # Ok::<(), tracehound::reporter::sender::InvalidEndpoint>(())
+    /// ```
     pub const DEFAULT_ENDPOINT: &'static str = "http://localhost:14268/api/traces";
 
     /// Returns a sender to a collector. Opens no connection.

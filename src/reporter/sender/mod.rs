@@ -5,6 +5,20 @@
 //!
 //! # Which sender do I want?
 //!
+//! ```
+//! # #[cfg(feature = "otlp")] {
+//! use tracehound::JaegerTracer;
+//! use tracehound::reporter::RemoteReporter;
+//! use tracehound::reporter::sender::{OtlpSender, Sender};
+//!
+//! let sender = OtlpSender::new("http://jaeger:4318")?.gzip(true);
+//! assert_eq!(sender.destination(), "http://jaeger:4318/v1/traces");
+//! let tracer = JaegerTracer::builder("shop").reporter(RemoteReporter::new(sender)).build()?;
+//! # drop(tracer);
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! | receiver | sender | feature |
 //! |---|---|---|
 //! | a Jaeger agent on this host | [`UdpSender`]: Thrift over UDP | `udp` (default) |
@@ -121,12 +135,15 @@
     )
 )]
 mod agent_address;
+mod batch;
+mod batch_format;
 #[cfg(all(feature = "grpc", any(feature = "collector", feature = "otlp")))]
 mod grpc;
 #[cfg(feature = "collector")]
 mod http;
 #[cfg(feature = "otlp")]
 mod otlp;
+mod send_outcome;
 #[cfg(feature = "udp")]
 mod udp;
 #[cfg(feature = "_upload")]
@@ -140,6 +157,8 @@ use std::time::{Duration, Instant};
 pub(crate) use agent_address::AgentAddress;
 #[cfg(feature = "udp")]
 pub use agent_address::{AddressError, AgentAddress};
+pub use batch::Batch;
+pub use batch_format::BatchFormat;
 #[cfg(all(feature = "grpc", feature = "collector"))]
 pub use grpc::GrpcSender;
 #[cfg(all(feature = "grpc", feature = "otlp"))]
@@ -151,6 +170,7 @@ pub use otlp::OtlpSender;
 #[cfg(all(tracehound_fuzz, feature = "otlp"))]
 #[doc(hidden)]
 pub use otlp::ReplyRead;
+pub use send_outcome::{SendOutcome, SendResult};
 #[cfg(feature = "udp")]
 pub use udp::{AgentProtocol, SocketFamily, UdpSender};
 #[cfg(feature = "zipkin")]
@@ -160,14 +180,100 @@ pub use zipkin::ZipkinSender;
 pub use crate::http_client::InvalidCertificates;
 #[cfg(feature = "_upload")]
 pub use crate::http_client::{InvalidEndpoint, InvalidHeader};
-use crate::metrics::{DropCause, DropCounts};
-use crate::record::{FinishedSpan, Frames};
+use crate::metrics::DropCause;
 use crate::services::Services;
 
 /// A way for batches to leave the process, one at a time.
 ///
 /// The worker calls it, never a thread of the program, and catches its panics. The
 /// [module's page](crate::reporter::sender) shows how to write one.
+///
+/// ```
+/// use std::fs::{File, OpenOptions};
+/// use std::io::Write;
+/// use std::path::PathBuf;
+/// use std::time::{Duration, Instant};
+/// use tracehound::diagnostics::Diagnostics;
+/// use tracehound::metrics::DropCause;
+/// use tracehound::reporter::sender::{Batch, BatchFormat, MakeSender, SendOutcome, SendResult, Sender};
+/// use tracehound::services::Services;
+///
+/// /// Appends batches of JSON to a file, a line for each.
+/// struct FileSender {
+///     path: PathBuf,
+///     file: Option<File>,
+///     diagnostics: Option<Diagnostics>,
+/// }
+///
+/// impl FileSender {
+///     fn new(path: PathBuf) -> Self {
+///         Self { path, file: None, diagnostics: None }
+///     }
+/// }
+///
+/// impl Sender for FileSender {
+///     fn attach(&mut self, services: &Services) {
+///         self.diagnostics = Some(services.diagnostics().clone());
+///     }
+///
+///     fn format(&self) -> BatchFormat {
+///         BatchFormat::ZipkinJson
+///     }
+///
+///     fn reads_spans(&self) -> bool {
+///         false // the bytes are enough
+///     }
+///
+///     fn max_bytes(&self) -> usize {
+///         65_536
+///     }
+///
+///     fn max_single_bytes(&self) -> usize {
+///         1 << 20 // one large span is better than one with missing parts
+///     }
+///
+///     fn send(&mut self, batch: &Batch<'_>, _deadline: Instant) -> SendOutcome {
+///         if self.file.is_none() {
+///             self.file = OpenOptions::new().create(true).append(true).open(&self.path).ok();
+///         }
+///         let written = self.file.as_mut().map(|file| writeln!(file, "{}", batch.bytes.escape_ascii()));
+///         SendOutcome::new(match written {
+///             Some(Ok(())) => SendResult::Sent,
+///             _ => SendResult::Lost(DropCause::SendFailed),
+///         })
+///     }
+///
+///     fn poll(&mut self) -> SendOutcome {
+///         SendOutcome::default() // no news: a write is final
+///     }
+///
+///     fn retry_after(&self) -> Duration {
+///         Duration::from_secs(10)
+///     }
+///
+///     fn destination(&self) -> String {
+///         self.path.display().to_string()
+///     }
+///
+///     fn explain(&self, cause: DropCause) -> String {
+///         format!("{}: {}; is the disk full?", self.destination(), cause.name())
+///     }
+///
+///     fn explain_wait(&self) -> Option<String> {
+///         None // it never waits
+///     }
+///
+///     fn after_fork(&self) -> Option<MakeSender> {
+///         let path = self.path.clone();
+///         Some(Box::new(move || Box::new(FileSender::new(path.clone()))))
+///     }
+/// }
+///
+/// let mut sender = FileSender::new("/no such folder/spans".into());
+/// let outcome = sender.send(&Batch::new(b"[]", 1), Instant::now());
+/// assert_eq!(outcome.this, SendResult::Lost(DropCause::SendFailed));
+/// assert_eq!(sender.explain(DropCause::SendFailed), "/no such folder/spans: send_failed; is the disk full?");
+/// ```
 pub trait Sender: Send {
     /// Takes the tracer's services: where to count and to warn, and the clock.
     ///
@@ -246,6 +352,8 @@ pub trait Sender: Send {
 }
 
 /// Makes the sender of a forked child process: see [`Sender::after_fork`].
+///
+/// The example of [`Sender`] returns one.
 pub type MakeSender = Box<dyn Fn() -> Box<dyn Sender> + Send + Sync>;
 
 impl Sender for Box<dyn Sender> {
@@ -295,175 +403,5 @@ impl Sender for Box<dyn Sender> {
 
     fn after_fork(&self) -> Option<MakeSender> {
         (**self).after_fork()
-    }
-}
-
-/// The encoding of a batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum BatchFormat {
-    /// An `emitBatch` message in Thrift's compact protocol, for an agent's port 6831.
-    Compact,
-    /// An `emitBatch` message in Thrift's binary protocol, for an agent's port 6832.
-    Binary,
-    /// A `Batch` struct in Thrift's binary protocol, for a collector's `/api/traces`.
-    BinaryBatch,
-    /// An `ExportTraceServiceRequest` in protobuf, for OTLP over HTTP and gRPC.
-    ///
-    /// This is the mapping by which a Jaeger backend reads Thrift, so a span looks alike whichever way it came. One
-    /// rule is left out: a tag `http.status_code` does not make a span an error, because the tag `error` tells that.
-    ///
-    /// | of the process | becomes |
-    /// |---|---|
-    /// | service name | resource attribute `service.name` |
-    /// | tag `hostname` | attribute `host.name`, unless there is a tag of that name |
-    /// | tag `jaeger.version` | attributes `telemetry.sdk.name`, `telemetry.sdk.language` and `telemetry.sdk.version` |
-    /// | another tag | attribute |
-    ///
-    /// | of the span | becomes |
-    /// |---|---|
-    /// | trace id | 16 bytes, a short id with zeros in front |
-    /// | parent, else the first reference of its trace | `parent_span_id` |
-    /// | another reference, or a parent that it follows from | link with the attribute `opentracing.ref_type` |
-    /// | tag `span.kind` | kind; any other value than the five of OTLP stays an attribute |
-    /// | tag `error`, if it is `true` | status `Error`, with the text of `otel.status_description` or `http.status_message` |
-    /// | tag `otel.status_code`, if it is `OK` or `ERROR` | status, unless the span is an error already |
-    /// | tag `w3c.tracestate` | `trace_state` |
-    /// | another tag, `sampler.type` and `sampler.param` among them | attribute |
-    /// | log record | event; its field `event` is the name, other fields are attributes |
-    /// | flag sampled | bit 0 of `flags` |
-    ///
-    /// OTLP has no place for the flags debug and firehose: they are lost. A finished span knows neither whether its
-    /// parent is remote nor whether its trace id is random, so the bits for these are not set.
-    Otlp,
-    /// A `PostSpansRequest` of `jaeger.api_v2` in protobuf, for a collector's gRPC port.
-    ///
-    /// It holds all that a span has, under the names of the Thrift model, but for three:
-    ///
-    /// | of the span | becomes |
-    /// |---|---|
-    /// | trace id | 16 bytes, a short id with zeros in front |
-    /// | parent | the first reference: that to the parent if the span has one, else a `CHILD_OF` |
-    /// | times | seconds and nanoseconds |
-    ///
-    /// The numbers of a batch, which an agent keeps accounts with, have no place.
-    JaegerProto,
-    /// A JSON list of spans in version 2 of Zipkin's model, for `/api/v2/spans`.
-    ///
-    /// | of the span | becomes |
-    /// |---|---|
-    /// | trace id | `traceId`: 16 hex digits, or 32 if the upper half is not zero |
-    /// | parent | `parentId` |
-    /// | tag `span.kind` | `kind`, if it is one of the four of OpenTracing; else a tag |
-    /// | service name, process tag `ip` | `localEndpoint` |
-    /// | tags `peer.service`, `peer.ipv4`, `peer.ipv6`, `peer.port`, `network.peer.address`, `network.peer.port` | `remoteEndpoint`; they stay tags as well |
-    /// | tags `peer.hostname`, `server.address`, `peer.address` of a client or producer without `peer.service` | name of `remoteEndpoint`; its port is `server.port` if no other is known |
-    /// | tag `error`, if it is `false` | nothing, because Zipkin takes every value of it as a failure |
-    /// | another tag | tag with the text of its value; bytes in hex |
-    /// | log record | annotation: the text of `event` if it is the only field, else all fields as a JSON object |
-    /// | flag debug | `debug` |
-    /// | another process tag | tag `tracer.…` on roots and on spans of kind `server` |
-    ///
-    /// References beside the parent have no place and are lost, as are the kind of the reference to the parent and the
-    /// flag firehose. `shared` is never set: no span has the id of the span that called it.
-    ZipkinJson,
-}
-
-/// An encoded batch of spans.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Batch<'a> {
-    /// The message.
-    pub bytes: &'a [u8],
-    /// The number of spans in it.
-    pub span_count: u64,
-    frames: Option<Frames<'a>>,
-}
-
-impl<'a> Batch<'a> {
-    /// Joins the bytes and their number of spans.
-    pub fn new(bytes: &'a [u8], span_count: u64) -> Self {
-        Self {
-            bytes,
-            span_count,
-            frames: None,
-        }
-    }
-
-    /// Adds frames, of which the first ones are those of the spans.
-    pub(crate) fn with_frames(mut self, frames: Frames<'a>) -> Self {
-        self.frames = Some(frames);
-        self
-    }
-
-    /// Returns the spans, for a sender that [reads](Sender::reads_spans) them; none for another one.
-    ///
-    /// They are as they finished, even if one was made smaller for the message.
-    pub fn spans(&self) -> impl Iterator<Item = FinishedSpan<'a>> + use<'a> {
-        let count = usize::try_from(self.span_count).unwrap_or(usize::MAX);
-        self.frames.clone().into_iter().flatten().take(count)
-    }
-}
-
-/// A sender's answer: what became of a batch and of earlier ones.
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct SendOutcome {
-    /// The fate of the batch of this call.
-    pub this: SendResult,
-    /// Spans of earlier batches that counted as sent and are now known to be lost.
-    pub earlier: DropCounts,
-    /// The number of spans of batches in flight that have arrived.
-    pub arrived: u64,
-    /// Spans of batches in flight that are lost.
-    pub failed: DropCounts,
-}
-
-/// The fate of one batch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SendResult {
-    /// The batch is on its way.
-    #[default]
-    Sent,
-    /// The sender has copied the batch, and [`SendOutcome::arrived`] and [`SendOutcome::failed`] of later answers tell
-    /// what became of its spans. Batches in flight are answered in the order in which they were taken.
-    InFlight,
-    /// The batch is larger than the system allows. The reporter splits it by the new `max_bytes` and tries again.
-    TooLarge,
-    /// The receiver or the system has no room for the batch now. The reporter offers it again at this time.
-    Later(Instant),
-    /// The batch is lost.
-    Lost(DropCause),
-}
-
-impl SendOutcome {
-    /// Returns an answer without news of earlier batches.
-    pub fn new(this: SendResult) -> Self {
-        Self {
-            this,
-            ..Self::default()
-        }
-    }
-
-    /// Adds a loss of earlier batches, which counted as sent.
-    #[must_use]
-    pub fn with_earlier_loss(mut self, cause: DropCause, spans: u64) -> Self {
-        self.earlier.add(cause, spans);
-        self
-    }
-
-    /// Adds spans in flight that have arrived.
-    #[must_use]
-    pub fn with_arrival(mut self, spans: u64) -> Self {
-        self.arrived = self.arrived.saturating_add(spans);
-        self
-    }
-
-    /// Adds spans in flight that are lost.
-    #[must_use]
-    pub fn with_failure(mut self, cause: DropCause, spans: u64) -> Self {
-        self.failed.add(cause, spans);
-        self
     }
 }

@@ -27,6 +27,14 @@ pub struct OtlpSender(HttpUpload);
 
 impl OtlpSender {
     /// The endpoint of a receiver on this host.
+    ///
+    /// ```
+    /// use tracehound::reporter::sender::{OtlpSender, Sender};
+    ///
+    /// let sender = OtlpSender::new(OtlpSender::DEFAULT_ENDPOINT)?;
+    /// assert_eq!(sender.destination(), OtlpSender::DEFAULT_ENDPOINT);
+    /// # Ok::<(), tracehound::reporter::sender::InvalidEndpoint>(())
+    /// ```
     pub const DEFAULT_ENDPOINT: &'static str = "http://localhost:4318/v1/traces";
 
     /// Returns a sender to a receiver of OTLP. Opens no connection.

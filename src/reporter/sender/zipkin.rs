@@ -25,6 +25,14 @@ pub struct ZipkinSender(HttpUpload);
 
 impl ZipkinSender {
     /// The endpoint of a Zipkin on this host.
+    ///
+    /// ```
+    /// use tracehound::reporter::sender::{Sender, ZipkinSender};
+    ///
+    /// let sender = ZipkinSender::new(ZipkinSender::DEFAULT_ENDPOINT)?;
+    /// assert_eq!(sender.destination(), ZipkinSender::DEFAULT_ENDPOINT);
+    /// # Ok::<(), tracehound::reporter::sender::InvalidEndpoint>(())
+    /// ```
     pub const DEFAULT_ENDPOINT: &'static str = "http://localhost:9411/api/v2/spans";
 
     /// Returns a sender to a collector of Zipkin. Opens no connection.

@@ -13,6 +13,41 @@ use crate::services::Services;
 
 /// A reporter's handle to the worker that runs it: the tracer's [`Services`], and a way to ask for more spans. Cheap to
 /// clone.
+///
+/// ```
+/// use std::time::Duration;
+/// use tracehound::model::{Process, SpanId, TraceId};
+/// use tracehound::reporter::{FinishedSpan, OwnedSpan, Reporter, WorkerHandle};
+/// use tracehound::services::Services;
+///
+/// /// Writes a line for each span, with the name of the service.
+/// #[derive(Default)]
+/// struct Lines(Option<WorkerHandle>);
+///
+/// impl Reporter for Lines {
+///     fn attach(&mut self, worker: &WorkerHandle) {
+///         self.0 = Some(worker.clone());
+///     }
+///
+///     fn report(&mut self, span: &FinishedSpan<'_>) {
+///         if let Some(worker) = &self.0 {
+///             let service = &worker.process().service_name;
+///             worker.diagnostics().say(&format!("{service}: {}", span.operation_name()));
+///         }
+///     }
+/// }
+///
+/// let worker = WorkerHandle::detached(Services::detached(Process::new("shop", vec![])));
+/// assert_eq!(worker.services().process().service_name, "shop");
+/// assert!(worker.drain(Duration::ZERO), "there is nothing to wait for");
+/// assert_eq!(worker.dropped().total(), 0);
+/// assert!(worker.metrics().iter().all(|(_, count)| count == 0));
+///
+/// let mut reporter = Lines::default();
+/// reporter.attach(&worker);
+/// let (trace_id, span_id) = (TraceId::new(0, 1).expect("not 0"), SpanId::new(2).expect("not 0"));
+/// OwnedSpan::new(trace_id, span_id, "checkout").view(|span| reporter.report(span));
+/// ```
 #[derive(Clone)]
 pub struct WorkerHandle {
     services: Services,

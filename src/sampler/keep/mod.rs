@@ -128,6 +128,32 @@ impl KeepSampler {
     }
 
     /// Sets whether traces with a failed span are kept: one whose tag `error` is true. Defaults to true.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tracehound::prelude::*;
+    /// use tracehound::reporter::InMemoryReporter;
+    /// use tracehound::sampler::{ConstSampler, KeepSampler, TracesPerSecond};
+    ///
+    /// let spans = InMemoryReporter::new();
+    /// let tracer = JaegerTracer::builder("shop")
+    ///     .sampler(
+    ///         KeepSampler::new(ConstSampler::new(false))
+    ///             .failures(false) // slow requests only
+    ///             .dropped_by_callers(false) // callers have the last word
+    ///             .slower_than(Duration::ZERO)
+    ///             .limit(TracesPerSecond::from(2))
+    ///             .total_limit(TracesPerSecond::from(10)),
+    ///     )
+    ///     .reporter(spans.clone())
+    ///     .build()?;
+    /// for _ in 0..100 {
+    ///     tracer.start_span("GET /cart").finish();
+    /// }
+    /// assert_eq!(spans.spans()[0].tag_text("sampler.param"), "slow");
+    /// assert!(spans.spans().len() < 100, "no more than the limit");
+    /// # Ok::<(), tracehound::tracer::BuildError>(())
+    /// ```
     #[must_use]
     pub fn failures(mut self, keeps: bool) -> Self {
         self.failures = keeps;

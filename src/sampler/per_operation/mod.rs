@@ -95,6 +95,17 @@ impl PerOperationSampler {
     /// Listed operations come first; those beyond the limit are left out and a line tells how many.
     ///
     /// Defaults to 2000, as in all Jaeger clients.
+    ///
+    /// ```
+    /// use tracehound::clock::ManualClock;
+    /// use tracehound::sampler::{OperationStrategies, PerOperationSampler, SamplingRate, TracesPerSecond};
+    ///
+    /// let strategies = OperationStrategies::new(SamplingRate::ONE, TracesPerSecond::from(1));
+    /// let sampler = PerOperationSampler::new(strategies.clone())
+    ///     .max_operations(100)
+    ///     .clock(ManualClock::default());
+    /// assert_eq!(sampler.strategies(), strategies);
+    /// ```
     #[must_use]
     pub fn max_operations(mut self, operations: usize) -> Self {
         self.max_operations = operations;

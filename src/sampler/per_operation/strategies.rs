@@ -52,6 +52,16 @@ impl OperationStrategies {
     }
 
     /// Returns the list, as it was added.
+    ///
+    /// ```
+    /// use tracehound::sampler::{OperationStrategies, SamplingRate, TracesPerSecond};
+    ///
+    /// let strategies = OperationStrategies::new(SamplingRate::DEFAULT, TracesPerSecond::from(1))
+    ///     .operation("GET /health", SamplingRate::ZERO);
+    /// assert_eq!(strategies.default_rate().get(), 0.001);
+    /// assert_eq!(strategies.default_lower_bound().get(), 1.0);
+    /// assert_eq!(strategies.operations().next(), Some(("GET /health", SamplingRate::ZERO)));
+    /// ```
     pub fn operations(&self) -> impl Iterator<Item = (&str, SamplingRate)> {
         self.operations
             .iter()

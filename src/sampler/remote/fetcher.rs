@@ -73,9 +73,44 @@ pub trait StrategyFetcher: Send {
 }
 
 /// Makes a fetch in flight return: see [`StrategyFetcher::canceller`].
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+/// use tracehound::sampler::remote::{CancelFetch, FetchError, MakeFetcher, Strategy, StrategyFetcher};
+///
+/// /// Asks until it has an answer, or is told to stop.
+/// #[derive(Clone, Default)]
+/// struct Patient {
+///     is_cancelled: Arc<AtomicBool>,
+/// }
+///
+/// impl StrategyFetcher for Patient {
+///     fn fetch(&mut self, _service: &str) -> Result<Strategy, FetchError> {
+///         while !self.is_cancelled.load(Relaxed) { /* ask with a timeout */ }
+///         Err(FetchError::failed("cancelled"))
+///     }
+///
+///     fn canceller(&self) -> Option<CancelFetch> {
+///         let is_cancelled = self.is_cancelled.clone();
+///         Some(Box::new(move || is_cancelled.store(true, Relaxed)))
+///     }
+///
+///     fn after_fork(&self) -> Option<MakeFetcher> {
+///         Some(Box::new(|| Box::new(Self::default())))
+///     }
+/// }
+///
+/// let mut fetcher = Patient::default();
+/// fetcher.canceller().expect("it has one")();
+/// let error = fetcher.fetch("shop").expect_err("cancelled");
+/// assert_eq!(error.to_string(), "cancelled");
+/// ```
 pub type CancelFetch = Box<dyn Fn() + Send + Sync>;
 
 /// Makes the fetcher of a forked child process: see [`StrategyFetcher::after_fork`].
+///
+/// The example of [`CancelFetch`] returns one.
 pub type MakeFetcher = Box<dyn Fn() -> Box<dyn StrategyFetcher> + Send + Sync>;
 
 impl StrategyFetcher for Box<dyn StrategyFetcher> {
@@ -101,6 +136,15 @@ impl StrategyFetcher for Box<dyn StrategyFetcher> {
 }
 
 /// The reason why a [`StrategyFetcher`] brought no strategy.
+///
+/// ```
+/// use tracehound::sampler::remote::{FetchError, Strategy};
+///
+/// let refused = FetchError::failed("connection refused");
+/// assert!(matches!(refused, FetchError::Failed(_)));
+/// let malformed = Strategy::from_json(b"<html>").map_err(FetchError::from);
+/// assert!(matches!(malformed, Err(FetchError::Invalid(_))));
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum FetchError {

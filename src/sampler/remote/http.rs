@@ -26,6 +26,13 @@ pub struct HttpStrategyFetcher {
 
 impl HttpStrategyFetcher {
     /// The URL of an agent or a Jaeger 2 on this host.
+    ///
+    /// ```
+    /// use tracehound::sampler::remote::{HttpStrategyFetcher, StrategyFetcher};
+    ///
+    /// let fetcher = HttpStrategyFetcher::default();
+    /// assert_eq!(fetcher.description(), HttpStrategyFetcher::DEFAULT_URL);
+    /// ```
     pub const DEFAULT_URL: &'static str = "http://127.0.0.1:5778/sampling";
 
     /// Makes a fetcher that asks at `url`. Opens no connection.
@@ -51,6 +58,15 @@ impl HttpStrategyFetcher {
     /// # Errors
     ///
     /// Fails if the text holds no certificate.
+    ///
+    /// ```
+    /// use tracehound::sampler::remote::HttpStrategyFetcher;
+    ///
+    /// let fetcher = HttpStrategyFetcher::new("https://jaeger.example/sampling")?;
+    /// let error = fetcher.root_certificates("not PEM").expect_err("no certificate");
+    /// println!("{error}");
+    /// # Ok::<(), tracehound::sampler::remote::InvalidEndpoint>(())
+    /// ```
     #[cfg(feature = "tls")]
     pub fn root_certificates(mut self, pem: impl AsRef<[u8]>) -> Result<Self, InvalidCertificates> {
         self.client = HttpClient::with_tls(trusting(pem.as_ref())?);

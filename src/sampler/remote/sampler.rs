@@ -135,6 +135,15 @@ impl RemoteSampler {
     /// replaces the file, in one step, on the thread that fetches. A link to a file stays. The file names the service.
     /// A file that is about another service, is malformed or has more than 8 MiB is not used, and a line says so. Its
     /// folder must exist.
+    ///
+    /// ```
+    /// use tracehound::sampler::remote::{HttpStrategyFetcher, RemoteSampler};
+    ///
+    /// let sampler = RemoteSampler::new(HttpStrategyFetcher::default())
+    ///     .max_operations(500)
+    ///     .file("/var/lib/shop/strategy.json");
+    /// assert_eq!(sampler.state().strategy(), None, "the file is read when a tracer is built");
+    /// ```
     #[must_use]
     pub fn file(mut self, path: impl Into<PathBuf>) -> Self {
         self.file = Some(path.into());

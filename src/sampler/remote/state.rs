@@ -9,6 +9,34 @@ use crate::sampler::remote::current::{Active, Current, Origin};
 /// sampler.
 ///
 /// Its `Debug` shows all at one look.
+///
+/// ```
+/// use std::time::Duration;
+/// use tracehound::JaegerTracer;
+/// use tracehound::reporter::NullReporter;
+/// use tracehound::sampler::remote::{FetchError, RemoteSampler, Strategy, StrategyFetcher};
+///
+/// /// Has no answer.
+/// struct Silent;
+///
+/// impl StrategyFetcher for Silent {
+///     fn fetch(&mut self, _service: &str) -> Result<Strategy, FetchError> {
+///         Err(FetchError::failed("no answer"))
+///     }
+/// }
+///
+/// let sampler = RemoteSampler::new(Silent);
+/// let state = sampler.state();
+/// let tracer = JaegerTracer::builder("shop").sampler(sampler).reporter(NullReporter::new()).build()?;
+/// while state.error().is_none() {
+///     std::thread::yield_now(); // another thread asks
+/// }
+/// assert_eq!(state.error().as_deref(), Some("no answer"));
+/// assert_eq!((state.strategy(), state.last_reply()), (None, None));
+/// assert!(state.age() >= Duration::ZERO);
+/// # drop(tracer);
+/// # Ok::<(), tracehound::tracer::BuildError>(())
+/// ```
 #[derive(Clone)]
 pub struct RemoteSamplerState {
     pub(super) current: Arc<Current>,

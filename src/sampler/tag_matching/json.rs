@@ -94,6 +94,13 @@ fn tag_value(value: Value) -> Option<TagValue> {
 }
 
 /// The error of [`TagMatchingSampler::from_json`]: the configuration is not of the form that it reads.
+///
+/// ```
+/// use tracehound::sampler::TagMatchingSampler;
+///
+/// let error = TagMatchingSampler::from_json(b"{").expect_err("not JSON");
+/// assert!(error.to_string().starts_with("tag-matching sampler: "));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TagMatchingError(String);
 

@@ -53,6 +53,16 @@ impl ReceivedRequest {
     }
 
     /// Returns all headers, in their order.
+    ///
+    /// ```
+    /// use tracehound::testkit::ReceivedRequest;
+    ///
+    /// fn has_secrets(request: &ReceivedRequest) -> bool {
+    ///     request.headers().any(|(name, _)| name.eq_ignore_ascii_case("authorization"))
+    /// }
+    ///
+    /// assert!(!has_secrets(&ReceivedRequest::default()));
+    /// ```
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         let headers = self.headers.iter();
         headers.map(|(name, value)| (name.as_str(), value.as_str()))

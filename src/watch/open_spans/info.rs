@@ -9,6 +9,22 @@ use crate::model::{SpanId, SpanKind, TraceId};
 /// A span that was open when [`OpenSpans::list`](crate::watch::OpenSpans::list) looked.
 ///
 /// Its `Display` is one line. A name that came from outside is escaped and cut there.
+///
+/// ```
+/// use tracehound::JaegerTracer;
+/// use tracehound::prelude::*;
+/// use tracehound::watch::OpenSpans;
+///
+/// let open = OpenSpans::new();
+/// let tracer = JaegerTracer::builder("shop").observer(open.clone()).build()?;
+/// let checkout = tracer.start_span("checkout");
+/// let oldest = &open.list()[0];
+/// assert_eq!(Some(oldest.trace_id), checkout.context().trace_id());
+/// assert!(oldest.is_local_root && oldest.kind.is_none());
+/// assert!(oldest.place.is_some(), "this line of the program");
+/// assert_eq!(&*oldest.service, "shop");
+/// # Ok::<(), tracehound::tracer::BuildError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct OpenSpanInfo {

@@ -157,6 +157,26 @@ impl OpenSpans {
 
     /// Returns how many spans have been open longer than the limit so far, whether they have ended or not. Of spans
     /// that are not in the list only those count that have ended.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tracehound::JaegerTracer;
+    /// use tracehound::clock::ManualClock;
+    /// use tracehound::diagnostics::Diagnostics;
+    /// use tracehound::prelude::*;
+    /// use tracehound::watch::OpenSpans;
+    ///
+    /// let clock = ManualClock::default();
+    /// let open = OpenSpans::new().max_spans(1_000).limit(Duration::from_secs(30));
+    /// let builder = JaegerTracer::builder("shop").diagnostics(Diagnostics::silent());
+    /// let tracer = builder.observer(open.clone()).clock(clock.clone()).build()?;
+    /// let checkout = tracer.start_span("checkout");
+    /// clock.advance(Duration::from_secs(31));
+    /// checkout.finish();
+    /// assert_eq!((open.over_limit(), open.untracked()), (1, 0));
+    /// assert!(open.is_empty() && open.len() == 0);
+    /// # Ok::<(), tracehound::tracer::BuildError>(())
+    /// ```
     pub fn over_limit(&self) -> u64 {
         self.shared.table().over_limit()
     }

@@ -9,6 +9,25 @@ use crate::watch::orphans::loss::Loss;
 /// one for each place.
 ///
 /// Its `Display` is one line. It says what is known, and no more.
+///
+/// ```
+/// use tracehound::JaegerTracer;
+/// use tracehound::diagnostics::Diagnostics;
+/// use tracehound::prelude::*;
+/// use tracehound::watch::Orphans;
+///
+/// let orphans = Orphans::new();
+/// let builder = JaegerTracer::builder("shop").diagnostics(Diagnostics::silent());
+/// let tracer = builder.observer(orphans.clone()).build()?;
+/// let checkout = tracer.start_active_span("checkout");
+/// let lost = orphans.watched(|| tracer.start_span("charge").finish());
+/// std::thread::scope(|threads| threads.spawn(lost).join()).expect("no panic");
+/// let orphan = &orphans.list()[0];
+/// assert!(orphan.is_proven() && orphan.spawned_at.is_some());
+/// assert_eq!((orphan.operation_name.as_str(), orphan.count), ("charge", 1));
+/// # drop(checkout);
+/// # Ok::<(), tracehound::tracer::BuildError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Orphan {

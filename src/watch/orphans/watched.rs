@@ -48,6 +48,25 @@ impl Orphans {
     }
 
     /// Like [`watched`](Self::watched), for a future that is about to be spawned as a task.
+    ///
+    /// ```
+    /// use tracehound::JaegerTracer;
+    /// use tracehound::diagnostics::Diagnostics;
+    /// use tracehound::prelude::*;
+    /// use tracehound::watch::Orphans;
+    ///
+    /// let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    /// let orphans = Orphans::new();
+    /// let builder = JaegerTracer::builder("shop").diagnostics(Diagnostics::silent());
+    /// let tracer = builder.observer(orphans.clone()).build()?;
+    /// let checkout = tracer.start_active_span("checkout");
+    /// let child = tracer.clone();
+    /// let lost = orphans.watched_future(async move { child.start_span("charge").finish() });
+    /// drop(checkout);
+    /// runtime.block_on(lost);
+    /// assert_eq!(orphans.proven(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn watched_future<F: Future>(&self, future: F) -> WatchedFuture<F> {
         WatchedFuture {
@@ -58,6 +77,15 @@ impl Orphans {
 }
 
 /// A future in which lost traces are noticed. [`Orphans::watched_future`] makes it.
+///
+/// ```
+/// use tracehound::watch::{Orphans, WatchedFuture};
+///
+/// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+/// let work: WatchedFuture<_> = Orphans::new().watched_future(async { 7 });
+/// assert_eq!(runtime.block_on(work), 7);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[pin_project(PinnedDrop)]
 #[must_use = "a future does nothing unless it is polled"]
 pub struct WatchedFuture<F> {

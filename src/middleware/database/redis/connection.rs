@@ -91,6 +91,19 @@ impl<C> TracedRedis<C> {
     }
 
     /// Returns the connection and gives up the spans.
+    ///
+    /// ```
+    /// use tracehound::NoopTracer;
+    /// use tracehound::middleware::{Database, TracedRedis};
+    ///
+    /// let client = redis::Client::open("redis://cache:6379")?;
+    /// let cache = Database::redis(NoopTracer, client.get_connection_info());
+    /// let mut traced = TracedRedis::new(client, cache);
+    /// let _address = traced.get_ref().get_connection_info();
+    /// let _untraced: &mut redis::Client = traced.get_mut();
+    /// let _client: redis::Client = traced.into_inner();
+    /// # Ok::<(), redis::RedisError>(())
+    /// ```
     pub fn into_inner(self) -> C {
         self.connection
     }

@@ -46,6 +46,16 @@ impl Database {
     /// Gives the statements that an executor of the crate `sqlx` runs spans of this database.
     ///
     /// Pass it on where `sqlx` takes an executor: `&pool`, `&mut *connection` or `&mut *transaction`.
+    ///
+    /// ```
+    /// use sqlx::Executor;
+    /// use tracehound::middleware::Database;
+    ///
+    /// async fn count<'c, E: Executor<'c>>(users: &Database, pool: E) -> sqlx::Result<usize> {
+    ///     let rows = users.executor(pool).fetch_all("SELECT id FROM users").await?;
+    ///     Ok(rows.len())
+    /// }
+    /// ```
     pub fn executor<'c, E: Executor<'c>>(&self, executor: E) -> TracedExecutor<E> {
         TracedExecutor {
             executor,

@@ -22,6 +22,21 @@ use crate::span::Span;
 
 /// A connector whose events are logged, made by
 /// [`ConnectionEvents::wrap`](crate::middleware::ConnectionEvents::wrap).
+///
+/// ```
+/// use hyper_util::client::legacy::Client;
+/// use hyper_util::client::legacy::connect::HttpConnector;
+/// use hyper_util::rt::TokioExecutor;
+/// use tracehound::middleware::{ConnectionEvents, TracedConnector};
+///
+/// /// The client of a program, as a field names it.
+/// struct Stock {
+///     http: Client<TracedConnector<HttpConnector>, String>,
+/// }
+///
+/// let connector = ConnectionEvents::new().wrap(HttpConnector::new());
+/// let stock = Stock { http: Client::builder(TokioExecutor::new()).build(connector) };
+/// ```
 #[derive(Clone)]
 pub struct TracedConnector<S> {
     inner: S,
@@ -78,6 +93,20 @@ impl<S: fmt::Debug> fmt::Debug for TracedConnector<S> {
 }
 
 /// The future of a connection whose events are logged.
+///
+/// ```
+/// use http::Uri;
+/// use hyper_util::client::legacy::connect::HttpConnector;
+/// use tower::Service;
+/// use tracehound::middleware::ConnectionEvents;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// let mut connector = ConnectionEvents::new().wrap(HttpConnector::new());
+/// let connecting = connector.call(Uri::from_static("http://127.0.0.1:1")); // a `TracedConnecting`
+/// assert!(connecting.await.is_err(), "nobody listens on port 1");
+/// # });
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[pin_project]
 #[must_use = "a future does nothing unless it is polled"]
 pub struct TracedConnecting<F> {

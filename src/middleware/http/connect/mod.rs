@@ -117,6 +117,18 @@ impl ConnectionEvents {
     /// let tcp = events.wrap(http_connector);
     /// let connector = events.wrap_tls(HttpsConnector::from((tcp, tls)));
     /// ```
+    ///
+    /// ```
+    /// use hyper_util::client::legacy::connect::HttpConnector;
+    /// use tracehound::middleware::{ConnectionEvents, TracedConnector};
+    ///
+    /// /// Stands for the connector of a TLS library, around one of TCP.
+    /// struct Https<T>(T);
+    ///
+    /// let events = ConnectionEvents::new();
+    /// let tcp: TracedConnector<HttpConnector> = events.wrap(HttpConnector::new());
+    /// let connector: TracedConnector<Https<_>> = events.wrap_tls(Https(tcp));
+    /// ```
     pub fn wrap_tls<S>(&self, connector: S) -> TracedConnector<S> {
         // Relaxed: the connector is not in use yet.
         self.shared.has_tls.store(true, Ordering::Relaxed);

@@ -20,6 +20,16 @@ use crate::span::Span;
 
 /// A resolver of host names whose events are logged, made by
 /// [`ConnectionEvents::resolver`](crate::middleware::ConnectionEvents::resolver).
+///
+/// ```
+/// use hyper_util::client::legacy::connect::HttpConnector;
+/// use hyper_util::client::legacy::connect::dns::GaiResolver;
+/// use tracehound::middleware::{ConnectionEvents, TracedResolver};
+///
+/// let events = ConnectionEvents::new();
+/// let resolver: TracedResolver<GaiResolver> = events.resolver(GaiResolver::new());
+/// let connector = events.wrap(HttpConnector::new_with_resolver(resolver));
+/// ```
 #[derive(Clone, Debug)]
 pub struct TracedResolver<R> {
     inner: R,
@@ -61,6 +71,25 @@ impl<R: reqwest::dns::Resolve> reqwest::dns::Resolve for TracedResolver<R> {
 }
 
 /// The future of a look-up whose events are logged.
+///
+/// ```
+/// use std::convert::Infallible;
+/// use std::net::{Ipv4Addr, SocketAddr};
+/// use hyper_util::client::legacy::connect::dns::Name;
+/// use tower::{Service, service_fn};
+/// use tracehound::middleware::ConnectionEvents;
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// // A resolver of one's own.
+/// let all_here = service_fn(async |_: Name| {
+///     let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+///     Ok::<_, Infallible>(std::iter::once(here))
+/// });
+/// let lookup = ConnectionEvents::new().resolver(all_here).call("stock".parse()?); // a `DnsLookup`
+/// assert_eq!(lookup.await?.count(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[pin_project]
 #[must_use = "a future does nothing unless it is polled"]
 pub struct DnsLookup<F> {

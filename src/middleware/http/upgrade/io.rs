@@ -14,6 +14,20 @@ use crate::middleware::http::upgrade::session::Session;
 ///
 /// It reads and writes as the connection inside does, by the traits of tokio or by those of hyper. The span ends when
 /// it is dropped.
+///
+/// ```
+/// use tokio::io::AsyncWriteExt;
+/// use tokio::net::TcpStream;
+/// use tracehound::middleware::TracedIo;
+///
+/// /// Talks over an upgraded connection in the span of its session.
+/// async fn talk(mut connection: TracedIo<TcpStream>) -> std::io::Result<()> {
+///     let peer = connection.get_ref().peer_addr()?;
+///     let session = connection.session();
+///     session.span().set_tag("peer.address", peer);
+///     session.run(async move { connection.write_all(b"hello").await }).await
+/// }
+/// ```
 pub struct TracedIo<T> {
     // Dropped first, so that the span covers the end of the connection.
     inner: T,

@@ -1,7 +1,7 @@
 use crate::middleware::{ClientLayer, ServerLayer, Sessions};
 
 impl ServerLayer {
-    /// Sets that the connections of upgraded requests get spans: see [sessions](crate::middleware#sessions).
+    /// Sets that the connections of upgraded requests get spans: see [sessions](crate::middleware#what-becomes-of-an-upgraded-connection).
     ///
     /// The handler changes nothing to be measured. To work with the span active, it runs its task by
     /// [`SessionSpan::run`](crate::middleware::SessionSpan::run). The request's span ends when the connection is
@@ -26,7 +26,7 @@ impl ServerLayer {
 }
 
 impl ClientLayer {
-    /// Sets that the connections of upgraded requests get spans: see [sessions](crate::middleware#sessions).
+    /// Sets that the connections of upgraded requests get spans: see [sessions](crate::middleware#what-becomes-of-an-upgraded-connection).
     ///
     /// The client of hyper-util yields them by `hyper::upgrade::on(response)`. The extensions of the response hold a
     /// [`SessionSpan`](crate::middleware::SessionSpan). The remarks on [`ServerLayer::sessions`] apply.

@@ -83,6 +83,14 @@ impl SessionSpan {
 
     /// Returns a handle that does not own the span, to set tags and write log records. It is the no-op span before
     /// the connection is there.
+    ///
+    /// ```
+    /// use tracehound::middleware::SessionSpan;
+    ///
+    /// async fn talk(session: SessionSpan) {
+    ///     session.span().set_tag("room", "tea").log_event("joined");
+    /// }
+    /// ```
     pub fn span(&self) -> Span {
         self.get().map_or_else(Span::noop, Span::downgrade)
     }
@@ -122,6 +130,15 @@ impl SessionSpan {
 }
 
 /// A future in whose polls the span of a session is active. [`SessionSpan::run`] makes it.
+///
+/// ```
+/// use tracehound::middleware::{InSession, SessionSpan};
+///
+/// /// Keeps the work of a session, to run it later.
+/// fn later<F: Future>(session: SessionSpan, work: F) -> InSession<F> {
+///     session.run(work)
+/// }
+/// ```
 #[pin_project(PinnedDrop)]
 #[must_use = "a future does nothing unless it is polled"]
 pub struct InSession<F> {

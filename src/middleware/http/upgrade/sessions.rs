@@ -5,7 +5,7 @@ use crate::sampler::SamplingRate;
 /// The settings of the spans of sessions, which are the connections that requests are upgraded to.
 ///
 /// A [`ServerLayer`](crate::middleware::ServerLayer) or a [`ClientLayer`](crate::middleware::ClientLayer) takes them by
-/// its setter `sessions`. The page of [the module](crate::middleware#sessions) tells what such a span records.
+/// its setter `sessions`. The page of [the module](crate::middleware#what-becomes-of-an-upgraded-connection) tells what such a span records.
 ///
 /// ```
 /// use tracehound::NoopTracer;
@@ -44,6 +44,14 @@ impl Sessions {
 
     /// Sets whether the session's span is a child of the request's span (`ChildOf`). Defaults to false: it follows
     /// from the request's span (`FollowsFrom`), which has ended when the session begins.
+    ///
+    /// ```
+    /// use tracehound::NoopTracer;
+    /// use tracehound::middleware::{ClientLayer, Sessions};
+    ///
+    /// let sessions = Sessions::new().child_of_request(true); // as one bar below the other in Jaeger
+    /// let layer = ClientLayer::new(NoopTracer).sessions(sessions);
+    /// ```
     #[must_use]
     pub fn child_of_request(mut self, is_child: bool) -> Self {
         self.is_child = is_child;

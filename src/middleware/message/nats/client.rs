@@ -151,6 +151,25 @@ impl TracedNats {
     /// # Errors
     ///
     /// Returns the error of the client.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use async_nats::{HeaderMap, Request};
+    /// use tracehound::middleware::TracedNats;
+    ///
+    /// async fn ask(nats: &TracedNats) -> Result<(), async_nats::Error> {
+    ///     let price = nats.request("price", "teapot".into()).await?;
+    ///     println!("{} bytes", price.payload.len());
+    ///
+    ///     let mut headers = HeaderMap::new();
+    ///     headers.insert("x-tenant", "acme");
+    ///     nats.request_with_headers("price", headers, "teapot".into()).await?;
+    ///
+    ///     let patient = Request::new().payload("teapot".into()).timeout(Some(Duration::from_secs(30)));
+    ///     nats.send_request("price", patient).await?;
+    ///     Ok(())
+    /// }
+    /// ```
     pub async fn send_request(
         &self,
         subject: impl ToSubject,
@@ -184,6 +203,25 @@ impl TracedNats {
     /// # Errors
     ///
     /// Returns the error of the client.
+    ///
+    /// ```
+    /// use async_nats::HeaderMap;
+    /// use futures_util::StreamExt;
+    /// use tracehound::middleware::TracedNats;
+    ///
+    /// async fn ship(nats: &TracedNats) -> Result<(), async_nats::Error> {
+    ///     let mut orders = nats.queue_subscribe("orders.>", "shipping".to_owned()).await?;
+    ///     while let Some(order) = orders.next().await {
+    ///         let mut headers = HeaderMap::new();
+    ///         headers.insert("x-order", order.subject.as_str());
+    ///         nats.publish_with_headers("shipped", headers.clone(), "one teapot".into()).await?;
+    ///         nats.publish_with_reply("stock", "stock.seen", "-1 teapot".into()).await?;
+    ///         nats.publish_with_reply_and_headers("stock", "stock.seen", headers, "0".into()).await?;
+    ///     }
+    ///     nats.get_ref().flush().await?; // the client itself
+    ///     Ok(())
+    /// }
+    /// ```
     pub async fn queue_subscribe(
         &self,
         subject: impl ToSubject,

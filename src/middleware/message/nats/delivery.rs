@@ -19,6 +19,20 @@ use crate::middleware::{ConsumerSpan, MessageBus};
 /// `offset` is the sequence number in the stream, `nats.stream` and `nats.consumer` are the names of both.
 ///
 /// [`TracedJetStream::messages`]: crate::middleware::TracedJetStream::messages
+///
+/// ```
+/// use async_nats::jetstream::consumer::PullConsumer;
+/// use futures_util::TryStreamExt;
+/// use tracehound::middleware::TracedJetStream;
+///
+/// async fn receive(orders: &TracedJetStream, consumer: PullConsumer) -> Result<(), async_nats::Error> {
+///     let mut messages = orders.messages(consumer.messages().await?).subject("orders.*.created");
+///     while let Some(order) = messages.try_next().await? {
+///         order.ack().await?;
+///     }
+///     Ok(())
+/// }
+/// ```
 #[pin_project]
 #[must_use = "a stream does nothing unless it is polled"]
 pub struct JetStreamMessages<S> {
@@ -80,6 +94,34 @@ impl<S> fmt::Debug for JetStreamMessages<S> {
 ///
 /// It can be used as the [`Message`] that it holds. Acknowledge it by the methods here, so that the span logs it: `ack`,
 /// `nak`, `term`, `in_progress`.
+///
+/// ```
+/// use std::time::Duration;
+/// use async_nats::jetstream::AckKind;
+/// use tracehound::middleware::JetStreamMessage;
+///
+/// # async fn ship(_: &[u8]) -> Result<(), std::io::Error> { Ok(()) }
+/// async fn handle(order: JetStreamMessage) -> Result<(), async_nats::Error> {
+///     order.handling().span().set_tag("shop", "north");
+///     match order.run(ship(&order.payload)).await {
+///         Ok(()) => order.ack().await?, // or `double_ack`, which waits for the server
+///         Err(_) => order.ack_with(AckKind::Nak(Some(Duration::from_secs(5)))).await?,
+///     }
+///     Ok(())
+/// }
+///
+/// async fn give_up(order: JetStreamMessage) -> Result<(), async_nats::Error> {
+///     order.double_ack_with(AckKind::Term).await?;
+///     let (message, handling) = order.into_parts(); // the span ends with `handling`
+///     println!("{} bytes are lost", message.payload.len());
+///     handling.finish();
+///     Ok(())
+/// }
+///
+/// async fn confirm(order: JetStreamMessage) -> Result<(), async_nats::Error> {
+///     order.double_ack().await
+/// }
+/// ```
 #[must_use = "the span of the message ends when this is dropped"]
 pub struct JetStreamMessage {
     message: Message,

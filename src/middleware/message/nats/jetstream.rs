@@ -96,6 +96,23 @@ impl TracedJetStream {
     /// # Errors
     ///
     /// Returns the error of the client.
+    ///
+    /// ```
+    /// use async_nats::HeaderMap;
+    /// use async_nats::jetstream::message::PublishMessage;
+    /// use tracehound::middleware::TracedJetStream;
+    ///
+    /// async fn publish(orders: &TracedJetStream) -> Result<(), async_nats::Error> {
+    ///     let once = PublishMessage::build().message_id("order-7").payload("one teapot".into());
+    ///     orders.send_publish("orders.7.created", once).await?.await?;
+    ///
+    ///     let mut headers = HeaderMap::new();
+    ///     headers.insert("x-tenant", "acme");
+    ///     orders.publish_with_headers("orders.8.created", headers, "a cup".into()).await?.await?;
+    ///     let _context = orders.get_ref(); // for all that needs no spans
+    ///     Ok(())
+    /// }
+    /// ```
     pub async fn send_publish(
         &self,
         subject: impl ToSubject,
@@ -138,6 +155,15 @@ impl TracedJetStream {
 /// it.
 ///
 /// If it is dropped before it was polled, the span ends then, and says nothing about the acknowledgement.
+///
+/// ```
+/// use tracehound::middleware::{TracedAck, TracedJetStream};
+///
+/// async fn publish(orders: &TracedJetStream) -> Result<u64, async_nats::Error> {
+///     let ack: TracedAck = orders.publish("orders.7.created", "one teapot".into()).await?;
+///     Ok(ack.await?.sequence) // the span ends here
+/// }
+/// ```
 #[must_use = "without the acknowledgement the message may not be stored"]
 pub struct TracedAck(Pin<Box<dyn Future<Output = Result<PublishAck, PublishError>> + Send>>);
 

@@ -17,6 +17,20 @@ use crate::model::ReferenceType;
 /// `From_orders.*.created`.
 ///
 /// [`TracedNats::subscribe`]: crate::middleware::TracedNats::subscribe
+///
+/// ```
+/// use futures_util::StreamExt;
+/// use tracehound::middleware::TracedNats;
+///
+/// async fn first_ten(nats: &TracedNats) -> Result<(), async_nats::Error> {
+///     let mut orders = nats.subscribe("orders.*.created").await?;
+///     orders.get_mut().unsubscribe_after(10).await?;
+///     while let Some(order) = orders.next().await {
+///         order.handling().span().log_event("seen");
+///     }
+///     Ok(())
+/// }
+/// ```
 #[must_use = "a stream does nothing unless it is polled"]
 pub struct NatsMessages {
     subscriber: Subscriber,
@@ -64,6 +78,18 @@ impl fmt::Debug for NatsMessages {
 /// A message of a subscription with its span, which ends when this is dropped. [`NatsMessages`] gives it out.
 ///
 /// It can be used as the [`Message`] that it holds.
+///
+/// ```
+/// use tracehound::middleware::NatsMessage;
+///
+/// # async fn ship(_: &[u8]) -> Result<(), std::io::Error> { Ok(()) }
+/// async fn handle(order: NatsMessage) {
+///     let shipped = order.run(ship(&order.payload)).await;
+///     let (message, handling) = order.into_parts();
+///     handling.span().set_tag("shipped", shipped.is_ok()).set_tag("bytes", message.length);
+///     handling.finish();
+/// }
+/// ```
 #[must_use = "the span of the message ends when this is dropped"]
 pub struct NatsMessage {
     message: Message,

@@ -20,6 +20,14 @@ impl MessageBus {
     ///
     /// Subjects often hold data, as in `orders.1234.created`. Give [`patterns`](Self::patterns) for those that are
     /// published: a subscription needs none, because its messages are named after its own subject.
+    ///
+    /// ```
+    /// use tracehound::NoopTracer;
+    /// use tracehound::middleware::MessageBus;
+    ///
+    /// let bus = MessageBus::nats(NoopTracer).patterns(["orders.*.created"]);
+    /// # drop(bus);
+    /// ```
     pub fn nats(tracer: impl Tracer + 'static) -> Self {
         Self::new(tracer, "nats").component("async-nats")
     }

@@ -31,6 +31,14 @@ pub struct GrpcSender(Uploader<GrpcProtocol>);
 
 impl GrpcSender {
     /// The endpoint of a collector on this host.
+    ///
+    /// ```
+    /// use tracehound::reporter::sender::{GrpcSender, Sender};
+    ///
+    /// let sender = GrpcSender::new(GrpcSender::DEFAULT_ENDPOINT)?;
+    /// assert_eq!(sender.destination(), "http://localhost:14250/");
+    /// # Ok::<(), tracehound::reporter::sender::InvalidEndpoint>(())
+    /// ```
     pub const DEFAULT_ENDPOINT: &'static str = "http://localhost:14250";
 
     /// Returns a sender to a collector. Opens no connection.

@@ -36,6 +36,14 @@ pub struct OtlpGrpcSender(Uploader<GrpcProtocol>);
 
 impl OtlpGrpcSender {
     /// The endpoint of a receiver on this host.
+    ///
+    /// ```
+    /// use tracehound::reporter::sender::{OtlpGrpcSender, Sender};
+    ///
+    /// let sender = OtlpGrpcSender::new(OtlpGrpcSender::DEFAULT_ENDPOINT)?;
+    /// assert_eq!(sender.destination(), "http://localhost:4317/");
+    /// # Ok::<(), tracehound::reporter::sender::InvalidEndpoint>(())
+    /// ```
     pub const DEFAULT_ENDPOINT: &'static str = "http://localhost:4317";
 
     /// Returns a sender to a receiver. Opens no connection.

@@ -10,6 +10,14 @@ use crate::reporter::sender::udp::failure::Failure;
 use crate::reporter::sender::udp::resolver::Resolver;
 
 /// The family of addresses by which a [`UdpSender`](crate::reporter::sender::UdpSender) reaches an agent.
+///
+/// ```
+/// use tracehound::reporter::sender::{AgentAddress, SocketFamily, UdpSender};
+///
+/// // For a host whose name has addresses of both families, of which the agent listens on one.
+/// let sender = UdpSender::new(AgentAddress::new("jaeger-agent", 6831)).family(SocketFamily::V4);
+/// # drop(sender);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "there are two families")]
 pub enum SocketFamily {

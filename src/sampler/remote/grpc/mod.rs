@@ -104,6 +104,15 @@ impl GrpcStrategyFetcher {
     /// # Errors
     ///
     /// Fails if the text holds no certificate.
+    ///
+    /// ```
+    /// use tracehound::sampler::remote::GrpcStrategyFetcher;
+    ///
+    /// let fetcher = GrpcStrategyFetcher::new("grpcs://jaeger.example:5779")?;
+    /// let error = fetcher.root_certificates("not PEM").expect_err("no certificate");
+    /// println!("{error}");
+    /// # Ok::<(), tracehound::sampler::remote::InvalidEndpoint>(())
+    /// ```
     #[cfg(feature = "tls")]
     pub fn root_certificates(mut self, pem: impl AsRef<[u8]>) -> Result<Self, InvalidCertificates> {
         let pem = pem.as_ref();
@@ -122,6 +131,16 @@ impl GrpcStrategyFetcher {
     /// Sets how long a request may take, from the look-up of the host to the end of the reply.
     ///
     /// Defaults to ten seconds.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tracehound::sampler::remote::{GrpcStrategyFetcher, RemoteSampler};
+    ///
+    /// let fetcher = GrpcStrategyFetcher::new("grpc://jaeger:5779")?.timeout(Duration::from_secs(2));
+    /// let sampler = RemoteSampler::new(fetcher);
+    /// assert_eq!(sampler.state().strategy(), None, "nothing is asked before a tracer has it");
+    /// # Ok::<(), tracehound::sampler::remote::InvalidEndpoint>(())
+    /// ```
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
