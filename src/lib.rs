@@ -85,10 +85,14 @@
 //! | [`services`] | what a sampler, codec, reporter or sender of your own gets from its tracer |
 //! | [`prelude`] | what nearly every file that traces wants |
 //!
-//! Guides are in `docs/guide/` of the repository: from a log line to its trace and back (`logs.md`), for programs that
-//! use the crate `tracing` (`tracing.md`), from other tracing crates (`migration.md`), proxies, connections and retries of
-//! HTTP (`http.md`), for calls that are not HTTP (`thrift.md`), for messages in queues (`queues.md`), and who reset a
-//! WebSocket (`websocket.md`).
+//! The guide is in `docs/guide/` of the repository. For a beginning: the first hour (`first-hour.md`), settings
+//! (`configuration.md`), tests (`testing.md`), other tracing crates (`migration.md`), the crate `tracing`
+//! (`tracing.md`). For spans: HTTP (`http.md`), databases (`databases.md`), queues (`queues.md`), Thrift and protocols
+//! of your own (`thrift.md`), WebSockets (`websocket.md`), log lines (`logs.md`), names of tags (`names.md`). For
+//! production: sampling (`sampling.md`), headers (`formats.md`), where spans go (`ways-out.md`), proxies and Kubernetes
+//! (`deployment.md`), the end of a program (`shutdown.md`), panics (`panics.md`), Lambda (`lambda.md`), forks
+//! (`forks.md`). For operators: missing traces (`missing-traces.md`), metrics (`metrics.md`), requests that hang
+//! (`watching.md`), limits (`limits.md`).
 //!
 //! # Feature flags
 //!
@@ -249,23 +253,54 @@ pub fn dev(service_name: impl Into<String>) -> JaegerTracer {
 #[doc = include_str!("../README.md")]
 mod readme {}
 
-/// The code of the guide, compiled.
+/// The code of the guide, compiled. That of the page about queues is compiled with the clients of brokers.
 #[cfg(all(doctest, feature = "full"))]
 mod guide {
+    #[doc = include_str!("../docs/guide/configuration.md")]
+    mod configuration {}
     #[doc = include_str!("../docs/guide/databases.md")]
     mod databases {}
-    #[doc = include_str!("../docs/guide/logs.md")]
-    mod logs {}
-    #[doc = include_str!("../docs/guide/thrift.md")]
-    mod thrift {}
+    #[doc = include_str!("../docs/guide/deployment.md")]
+    mod deployment {}
+    #[doc = include_str!("../docs/guide/first-hour.md")]
+    mod first_hour {}
+    #[doc = include_str!("../docs/guide/forks.md")]
+    mod forks {}
+    #[doc = include_str!("../docs/guide/formats.md")]
+    mod formats {}
     #[doc = include_str!("../docs/guide/http.md")]
     mod http {}
-    #[doc = include_str!("../docs/guide/websocket.md")]
-    mod websocket {}
+    #[doc = include_str!("../docs/guide/lambda.md")]
+    mod lambda {}
+    #[doc = include_str!("../docs/guide/limits.md")]
+    mod limits {}
+    #[doc = include_str!("../docs/guide/logs.md")]
+    mod logs {}
+    #[doc = include_str!("../docs/guide/metrics.md")]
+    mod metrics {}
     #[doc = include_str!("../docs/guide/migration.md")]
     mod migration {}
+    #[doc = include_str!("../docs/guide/missing-traces.md")]
+    mod missing_traces {}
     #[doc = include_str!("../docs/guide/names.md")]
     mod names {}
+    #[doc = include_str!("../docs/guide/panics.md")]
+    mod panics {}
+    #[doc = include_str!("../docs/guide/sampling.md")]
+    mod sampling {}
+    #[doc = include_str!("../docs/guide/shutdown.md")]
+    mod shutdown {}
+    #[cfg(feature = "testkit")]
+    #[doc = include_str!("../docs/guide/testing.md")]
+    mod testing {}
+    #[doc = include_str!("../docs/guide/thrift.md")]
+    mod thrift {}
     #[doc = include_str!("../docs/guide/tracing.md")]
     mod tracing {}
+    #[doc = include_str!("../docs/guide/watching.md")]
+    mod watching {}
+    #[doc = include_str!("../docs/guide/ways-out.md")]
+    mod ways_out {}
+    #[doc = include_str!("../docs/guide/websocket.md")]
+    mod websocket {}
 }

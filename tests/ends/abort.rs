@@ -25,7 +25,7 @@ pub(super) fn a_panic_hook_sends_the_span_whose_work_panics() {
     }
 }
 
-/// Like the recipe of the README, but the process always ends with success, also if panics unwind.
+/// Like the recipe of the guide, but the process always ends with success, also if panics unwind.
 fn send_spans_at_a_panic(tracer: JaegerTracer) {
     panic::set_hook(Box::new(move |panic| {
         let message = panic.to_string();

@@ -19,7 +19,6 @@ mod delayed_sampling;
 #[cfg(feature = "dev")]
 mod dev;
 mod differential;
-mod documents;
 mod encodings;
 mod errors;
 mod exposition;

@@ -1,7 +1,6 @@
 //! Tests of the vocabularies in which the middleware names tags.
 
 mod requests;
-mod table;
 
 use tracehound::JaegerTracer;
 use tracehound::middleware::Database;

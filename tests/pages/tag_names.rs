@@ -1,12 +1,23 @@
 //! Every name of a tag, of an event and of a log field stands in the guide, and nothing else does.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::Path;
+
+use crate::sources::{code_of, file, files};
+
+/// The rooms that set tags and log fields.
+const ROOMS: [&str; 7] = [
+    "src/bridge",
+    "src/middleware",
+    "src/record",
+    "src/scope",
+    "src/span",
+    "src/traced",
+    "src/tracer",
+];
 
 /// Returns all names that stand in backticks in the tables of the guide.
 fn documented() -> BTreeSet<String> {
-    let guide = file(&root().join("docs/guide/names.md"));
+    let guide = file("docs/guide/names.md");
     let (_, tables) = guide
         .split_once("\n## Tags with two names\n")
         .expect("tables");
@@ -16,16 +27,20 @@ fn documented() -> BTreeSet<String> {
     texts.map(str::to_owned).collect()
 }
 
-/// Returns the names that the sources of the middleware set, each with a file that does.
-fn set_by_the_middleware() -> BTreeMap<String, String> {
-    let mut sources = Vec::new();
-    collect(&root().join("src/middleware"), &mut sources);
-    assert!(sources.len() > 60, "only {} files", sources.len());
-    let code: Vec<_> = sources
-        .into_iter()
-        .map(|(path, text)| (path, code_of(&text)))
-        .collect();
-    let names_of = |module: &str| constants(&file(&root().join(module)));
+/// Returns the code of the rooms, without tests.
+fn code() -> Vec<(String, String)> {
+    let sources = ROOMS.into_iter().flat_map(|room| files(room, ".rs"));
+    let tests = ["tests", "fixtures", "interleavings"];
+    let sources = sources.filter(|(path, _)| !tests.iter().any(|word| path.contains(word)));
+    let code: Vec<_> = sources.map(|(path, text)| (path, code_of(&text))).collect();
+    assert!(code.len() > 150, "only {} files", code.len());
+    code
+}
+
+/// Returns the names that the sources set, each with a file that does.
+fn names_that_are_set() -> BTreeMap<String, String> {
+    let code = code();
+    let names_of = |module: &str| constants(&file(module));
     let (tags, otel_tags) = (
         names_of("src/model/tags.rs"),
         names_of("src/model/otel_tags.rs"),
@@ -66,15 +81,6 @@ fn set_by_the_middleware() -> BTreeMap<String, String> {
     found
 }
 
-/// Returns the code without comments and tests.
-fn code_of(text: &str) -> String {
-    let text = text.split("#[cfg(test)]").next().unwrap_or_default();
-    let lines = text
-        .lines()
-        .filter(|line| !line.trim_start().starts_with("//"));
-    lines.map(|line| format!("{line}\n")).collect()
-}
-
 /// Returns the constants of text in a source, with their values.
 fn constants(text: &str) -> BTreeMap<String, String> {
     let lines = text.split("const ").skip(1);
@@ -90,7 +96,15 @@ fn constants(text: &str) -> BTreeMap<String, String> {
 /// Returns the first argument of each call that sets a tag or makes a log field: a path, or `"` and a literal.
 fn first_arguments(text: &str) -> Vec<&str> {
     let mut arguments = Vec::new();
-    for call in ["set_tag(", "set_tag_with(", ".tag(", "field(", "log_event("] {
+    for call in [
+        "set_tag(",
+        "set_tag_with(",
+        ".tag(",
+        "field(",
+        "log_event(",
+        "fields.push(",
+        "fields.push_text(",
+    ] {
         for (at, _) in text.match_indices(call) {
             // Not a field of `Debug`, nor a function whose name only ends so.
             let before = text[..at].chars().next_back();
@@ -110,29 +124,10 @@ fn first_arguments(text: &str) -> Vec<&str> {
     arguments
 }
 
-fn collect(folder: &Path, sources: &mut Vec<(String, String)>) {
-    for entry in fs::read_dir(folder).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            collect(&path, sources);
-        } else {
-            sources.push((path.display().to_string(), file(&path)));
-        }
-    }
-}
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn file(path: &Path) -> String {
-    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
 #[test]
-fn the_guide_has_every_name_that_the_middleware_sets() {
+fn the_guide_has_every_name_that_is_set() {
     let documented = documented();
-    let missing: Vec<_> = set_by_the_middleware()
+    let missing: Vec<_> = names_that_are_set()
         .into_iter()
         .filter(|(name, _)| !documented.contains(name))
         .collect();
@@ -143,10 +138,9 @@ fn the_guide_has_every_name_that_the_middleware_sets() {
 }
 
 #[test]
-fn each_name_in_the_guide_is_set_by_the_middleware() {
-    let set = set_by_the_middleware();
-    let mut sources = Vec::new();
-    collect(&root().join("src/middleware"), &mut sources);
+fn each_name_in_the_guide_is_set_somewhere() {
+    let set = names_that_are_set();
+    let sources = code();
     let is_known = |name: &String| {
         // Names that are put together, and those in lists, stand in the sources all the same.
         let literal = name.split('{').next().unwrap_or_default();
@@ -154,7 +148,7 @@ fn each_name_in_the_guide_is_set_by_the_middleware() {
             || sources
                 .iter()
                 .any(|(_, text)| text.contains(&format!("\"{literal}")))
-            || constants(&file(&root().join("src/model/tags.rs")))
+            || constants(&file("src/model/tags.rs"))
                 .values()
                 .any(|tag| tag == name)
     };
