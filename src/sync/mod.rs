@@ -48,7 +48,9 @@ mod per_process;
 
 #[cfg(all(unix, feature = "signals"))]
 pub(crate) use per_process::LEAVES_SIGNALS;
-pub(crate) use per_process::{PerProcess, begin_generation, generation};
+#[cfg(unix)]
+pub(crate) use per_process::begin_generation;
+pub(crate) use per_process::{PerProcess, generation};
 
 #[cfg(tracehound_loom)]
 pub(crate) use loom::cell::UnsafeCell;
