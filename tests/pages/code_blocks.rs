@@ -89,21 +89,31 @@ const LANGUAGES: [&str; 14] = [
 ];
 
 #[test]
-fn blocks_of_json_are_well_formed() {
-    let mut count = 0;
+fn blocks_of_json_and_yaml_are_well_formed() {
+    for (place, text) in blocks_in("json") {
+        for document in documents(&text) {
+            let read = serde_json::from_str::<serde_json::Value>(&document);
+            assert!(read.is_ok(), "{place}: {read:?}");
+        }
+    }
+    for (place, text) in blocks_in("yaml") {
+        let read = serde_saphyr::from_str::<serde_json::Value>(&text);
+        assert!(read.is_ok(), "{place}: {read:?}");
+    }
+}
+
+/// Returns the places and the texts of all blocks in a language.
+fn blocks_in(language: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
     for page in pages() {
-        let blocks = page.blocks();
-        let is_json = |block: &&Block| block.words.first().is_some_and(|word| word == "json");
-        for block in blocks.iter().filter(is_json) {
-            for line in documents(&block.text) {
-                let read = serde_json::from_str::<serde_json::Value>(&line);
-                let place = format!("{}:{}", page.path, block.line);
-                assert!(read.is_ok(), "{place}: {read:?}");
-                count += 1;
+        for block in page.blocks() {
+            if block.words.first().is_some_and(|word| word == language) {
+                found.push((format!("{}:{}", page.path, block.line), block.text));
             }
         }
     }
-    assert!(count > 0);
+    assert!(!found.is_empty(), "no block in {language}");
+    found
 }
 
 /// Returns a text as one document, or its lines if each is one, as logs have them.
