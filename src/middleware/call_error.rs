@@ -12,7 +12,7 @@ use crate::span::Span;
 pub(super) fn record<E: Display + 'static>(span: &Span, error: &E, shows_data: bool) {
     span.set_tag(tags::ERROR, true);
     let hide = if shows_data {
-        redact::text
+        redact::data::data
     } else {
         without_data
     };

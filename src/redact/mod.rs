@@ -18,6 +18,7 @@
 
 pub(crate) mod data;
 mod opener;
+pub(crate) mod secret_names;
 pub(crate) mod sql;
 #[cfg(test)]
 mod tests;

@@ -153,13 +153,13 @@ impl Settings {
 /// The tags of OpenTracing in whose place OpenTelemetry has others.
 const RENAMED: [&str; 3] = [tags::DB_TYPE, tags::DB_INSTANCE, tags::PEER_ADDRESS];
 
-/// Returns what may be shown of data: a bounded start without the secrets of URLs.
+/// Returns what may be shown of data: a bounded start without secrets.
 pub(crate) fn shown_data(data: &str) -> Cow<'_, str> {
     // A cut may take the part by which a secret is known, so it is far behind what a tag holds.
     let end = data.len().min(MAX_DATA);
     let ends = end.saturating_sub(3)..=end;
     let end = ends.rev().find(|end| data.is_char_boundary(*end));
-    redact::text(&data[..end.unwrap_or(0)])
+    redact::data::data(&data[..end.unwrap_or(0)])
 }
 
 /// The number of bytes of data that are read.

@@ -8,7 +8,8 @@ use http::{HeaderMap, header};
 
 use crate::middleware::http::redact;
 use crate::middleware::pieces::each_piece;
-use crate::redact::data::{data, is_secret_name, push_query};
+use crate::redact::data::{data, push_query};
+use crate::redact::secret_names::is_secret_name;
 use crate::span::Span;
 
 /// The texts of one exchange. It is made only if the tracer records everything.

@@ -1,5 +1,7 @@
 //! The words of SQL.
 
+use crate::redact::secret_names::is_secret_name;
+
 /// The number of bytes of a statement that are read.
 pub(super) const MAX_READ: usize = 64 * 1_024;
 
@@ -141,29 +143,5 @@ pub(super) fn is_one_of(word: &str, words: &[&str]) -> bool {
 
 /// Whether a text names something secret: `password`, `api_key`, `IDENTIFIED BY`. A very long one is not read, and may.
 pub(crate) fn holds_secret(text: &str) -> bool {
-    if text.len() > MAX_READ {
-        return true;
-    }
-    let text = text.as_bytes();
-    SECRETS.iter().any(|secret| {
-        let secret = secret.as_bytes();
-        text.windows(secret.len())
-            .any(|part| part.eq_ignore_ascii_case(secret))
-    })
+    text.len() > MAX_READ || is_secret_name(text)
 }
-
-const SECRETS: [&str; 13] = [
-    "passw",
-    "passphrase",
-    "pwd",
-    "secret",
-    "token",
-    "credential",
-    "identified",
-    "private_key",
-    "api_key",
-    "apikey",
-    "access_key",
-    "authorization",
-    "encryption",
-];

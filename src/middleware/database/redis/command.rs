@@ -59,10 +59,10 @@ where
     pub(super) fn is_secret(&self) -> bool {
         self.keys == Keys::Secret
             || self.name == OTHER
-            || self.args.clone().any(|arg| match str::from_utf8(arg) {
-                Ok(text) => holds_secret(text),
-                Err(_) => false,
-            })
+            || self
+                .args
+                .clone()
+                .any(|arg| holds_secret(&String::from_utf8_lossy(arg)))
     }
 
     /// Returns the name and a `?` for each argument: `MGET ? ?`.

@@ -1,0 +1,324 @@
+//! Hides the secrets in the data of a program: JSON, the fields of a form, the `Debug` text of a value, XML.
+//!
+//! A secret is known by its name, such as `password` or `api_key`. The value after such a name is replaced by `…`, in
+//! whatever notation it comes. A string that holds such a name is replaced as well. Where the end of a value is a guess,
+//! the rest of the line is hidden. So too much is hidden at times, and a text that is cut anywhere shows no secret that
+//! the whole text would not show.
+
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
+use crate::redact;
+use crate::redact::secret_names::is_secret_name;
+
+/// Hides the secrets of data, those of URLs included.
+pub(crate) fn data(text: &str) -> Cow<'_, str> {
+    if !may_hold_secret(text) {
+        return redact::text(text);
+    }
+    let mut hider = Hider {
+        rest: text,
+        shown: String::with_capacity(text.len()),
+    };
+    hider.run();
+    Cow::Owned(redact::text(&hider.shown).into_owned())
+}
+
+/// Writes the parameters of a query with their values, except for those that are secrets.
+///
+/// A parameter without `=` is left out, because it may be a token and not a key.
+#[cfg(any(feature = "tower", test))]
+pub(crate) fn push_query(redacted: &mut String, query: &str) {
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let mut separator = '?';
+    for (key, value) in pairs.filter(|(key, _)| redact::is_key(key)) {
+        redacted.push(separator);
+        redacted.push_str(key);
+        redacted.push('=');
+        let decoded = percent_decode_str(value).decode_utf8_lossy();
+        let is_shown = !is_secret_name(key) && data(&decoded) == decoded;
+        redacted.push_str(if is_shown { value } else { "…" });
+        separator = '&';
+    }
+}
+
+/// Whether it takes a closer look to see that there is no secret.
+fn may_hold_secret(text: &str) -> bool {
+    text.contains('%') || text.contains('\\') || text.contains(KEY_BLOCK) || is_secret_name(text)
+}
+
+/// Reads a text from its start and writes what may be shown.
+struct Hider<'t> {
+    rest: &'t str,
+    shown: String,
+}
+
+/// A text that has just been copied.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Name<'t> {
+    /// It names no secret.
+    Harmless,
+    /// The name of a secret: a word.
+    Word(&'t str),
+    /// The name of a secret: a string in quotes.
+    String,
+}
+
+impl<'t> Hider<'t> {
+    fn run(&mut self) {
+        while let Some(first) = self.rest.chars().next() {
+            let name = if first == '"' {
+                self.string()
+            } else if self.rest.starts_with(KEY_BLOCK) {
+                self.key_block()
+            } else if is_in_word(first) {
+                self.word()
+            } else {
+                let other = self.take(first.len_utf8());
+                self.shown.push_str(other);
+                Name::Harmless
+            };
+            if name != Name::Harmless {
+                self.hide_value(name);
+            }
+        }
+    }
+
+    /// Copies a string, but hides one that holds more than the name of a secret.
+    fn string(&mut self) -> Name<'t> {
+        let string = self.take(string_end(self.rest, '"'));
+        if !is_secret_name(string) {
+            self.shown.push_str(string);
+            return Name::Harmless;
+        }
+        let is_name = is_plain_name(string.trim_matches('"'));
+        self.shown.push_str(if is_name { string } else { "\"…\"" });
+        Name::String
+    }
+
+    /// Copies a word, as `string` does. It may be the encoded form of a longer text.
+    fn word(&mut self) -> Name<'t> {
+        let word = self.take(word_end(self.rest));
+        if !is_secret_name(word) {
+            self.shown.push_str(word);
+            return Name::Harmless;
+        }
+        self.shown
+            .push_str(if is_plain_name(word) { word } else { "…" });
+        match self.is_end_tag() {
+            true => Name::Harmless,
+            false => Name::Word(word),
+        }
+    }
+
+    /// Hides a private key in the form of PEM.
+    fn key_block(&mut self) -> Name<'t> {
+        let body = self.take(KEY_BLOCK.len());
+        let is_private = self.rest.lines().next().unwrap_or_default();
+        if !is_private.contains("PRIVATE") {
+            self.shown.push_str(body);
+            return Name::Harmless;
+        }
+        let end = self.rest.find(KEY_BLOCK_END);
+        self.take(end.map_or(self.rest.len(), |end| end + KEY_BLOCK_END.len()));
+        self.shown.push('…');
+        Name::Harmless
+    }
+
+    /// Replaces the value after the name of a secret.
+    fn hide_value(&mut self, name: Name<'t>) {
+        if name == Name::String && self.is_part_of_form() {
+            let end = self.rest.find("\n--").unwrap_or(self.rest.len());
+            self.take(end);
+            self.shown.push('…');
+            return;
+        }
+        let between = self.take(between_end(self.rest));
+        self.shown.push_str(between);
+        let end = self.value_end(name, between);
+        if !self.take(end).is_empty() {
+            self.shown.push('…');
+        }
+    }
+
+    /// Returns the end of the value that the rest begins with.
+    fn value_end(&self, name: Name<'t>, between: &str) -> usize {
+        let is_element = between.contains('>');
+        if let Some(tag) = self.rest.strip_prefix('<') {
+            return match name {
+                // An empty element.
+                _ if is_element && tag.starts_with('/') => 0,
+                Name::Word(word) if is_element => element_end(self.rest, word),
+                _ => self.rest.len(),
+            };
+        }
+        // `"name":"password","type":"text","value":"…"`
+        let is_quoted = name == Name::String || between.starts_with(['"', '\'']);
+        if is_quoted && between.contains(',') {
+            return enclosed_end(self.rest, &[]);
+        }
+        match self.rest.chars().next() {
+            Some(quote @ ('"' | '\'' | '`')) => {
+                let mut end = string_end(self.rest, quote);
+                // SQL and CSV write a quote within a string twice.
+                while self.rest[end..].starts_with(quote) {
+                    end += string_end(&self.rest[end..], quote);
+                }
+                end + enclosed_end(&self.rest[end..], &SEPARATORS)
+            }
+            _ if begins_with_group(self.rest) => enclosed_end(self.rest, &SEPARATORS),
+            _ => match scalar_end(self.rest) {
+                Some(end) => end,
+                None => bare_end(self.rest, is_element),
+            },
+        }
+    }
+
+    /// Whether the text that has been written ends with the name of an end tag: `</password`.
+    fn is_end_tag(&self) -> bool {
+        let is_in_name = |c: char| is_in_word(c) || c == ':';
+        self.shown.trim_end_matches(is_in_name).ends_with("</")
+            && self.rest.trim_start().starts_with('>')
+    }
+
+    /// Whether the text that has been written ends with the name of a part of a form: `form-data; name="password"`.
+    fn is_part_of_form(&self) -> bool {
+        let before = self
+            .shown
+            .trim_end_matches(|c: char| c == '"' || is_in_word(c));
+        let before = before.strip_suffix("name=").unwrap_or_default();
+        before.trim_end().ends_with("form-data;")
+    }
+
+    fn take(&mut self, end: usize) -> &'t str {
+        let (taken, rest) = self.rest.split_at(end);
+        self.rest = rest;
+        taken
+    }
+}
+
+const KEY_BLOCK: &str = "-----BEGIN";
+const KEY_BLOCK_END: &str = "-----END";
+
+/// Separators behind a value whose end is known.
+const SEPARATORS: [char; 5] = [',', '&', ';', '\n', '<'];
+
+/// A longer text is no name of a field.
+const LONGEST_NAME: usize = 64;
+
+/// Whether a text is a name and nothing else, in whatever coding.
+fn is_plain_name(text: &str) -> bool {
+    let decoded = percent_decode_str(text).decode_utf8_lossy();
+    let plain = redact::secret_names::unescaped(&decoded);
+    let is_in_name =
+        |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '$' | '[' | ']');
+    text.len() <= LONGEST_NAME && plain.chars().all(is_in_name)
+}
+
+fn is_in_word(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '$' | '%' | '+')
+}
+
+fn word_end(text: &str) -> usize {
+    text.find(|c| !is_in_word(c)).unwrap_or(text.len())
+}
+
+/// Returns the end of a string in quotes, which may be that of the text.
+fn string_end(text: &str, quote: char) -> usize {
+    let mut is_escaped = true; // The first quote ends nothing.
+    for (at, c) in text.char_indices() {
+        match c {
+            c if c == quote && !is_escaped => return at + 1,
+            '\\' if !is_escaped => is_escaped = true,
+            _ => is_escaped = false,
+        }
+    }
+    text.len()
+}
+
+/// Returns the end of the signs between a name and its value: `: `, `=`, `'] => `.
+fn between_end(text: &str) -> usize {
+    let is_sign = |c: char| matches!(c, ':' | '=' | '>' | ',');
+    // What the name is in ends here, if a sign follows.
+    let after = text.trim_start_matches(['\'', '`', '[', ']', ')', '\\', '"']);
+    let is_closed = after.trim_start().starts_with(is_sign);
+    let after = if is_closed { after } else { text };
+    let value = after.trim_start_matches(|c: char| c.is_whitespace() || is_sign(c));
+    text.len() - value.len()
+}
+
+/// Whether a text begins with a group in brackets, perhaps with a word before it: `Some("…")`.
+fn begins_with_group(text: &str) -> bool {
+    let is_in_path = |c: char| c.is_alphanumeric() || matches!(c, '_' | ':');
+    let after = text.trim_start_matches(is_in_path);
+    after.starts_with(['(', '[', '{']) || after.starts_with(" {")
+}
+
+/// Returns the end of a number, or of a word that stands for no text, in a list or structure.
+fn scalar_end(text: &str) -> Option<usize> {
+    let end = text
+        .find(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|end| text[*end..].trim_start().starts_with([',', '}', ']', ')']))?;
+    let scalar = &text[..end];
+    let is_number = scalar.bytes().all(|byte| byte.is_ascii_digit());
+    let is_scalar = is_number || matches!(scalar, "true" | "false" | "null" | "None");
+    is_scalar.then_some(end)
+}
+
+/// Returns the first of these separators outside of brackets and quotes, the bracket around the text, or its end.
+fn enclosed_end(text: &str, separators: &[char]) -> usize {
+    let mut depth = 0_usize;
+    let mut at = 0;
+    while let Some(c) = text[at..].chars().next() {
+        match c {
+            '"' => {
+                at += string_end(&text[at..], '"');
+                continue;
+            }
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' if depth == 0 => return at,
+            ')' | ']' | '}' => depth -= 1,
+            c if depth == 0 && separators.contains(&c) => return at,
+            _ => {}
+        }
+        at += c.len_utf8();
+    }
+    text.len()
+}
+
+/// Returns the end of a value without quotes or brackets, in which any sign may stand: that of its parameter, of its
+/// element, or of its line and of further lines that are indented.
+fn bare_end(text: &str, is_element: bool) -> usize {
+    let ends = text.match_indices(['&', '\n', '<']);
+    let mut ends = ends.filter(|(at, end)| {
+        let rest = &text[at + 1..];
+        match *end {
+            "\n" => !rest.starts_with([' ', '\t']),
+            "<" => is_element && rest.starts_with('/'),
+            _ => begins_with_key(rest),
+        }
+    });
+    ends.next().map_or(text.len(), |(at, _)| at)
+}
+
+/// Whether a text begins with the next parameter of a form: `id=`.
+fn begins_with_key(text: &str) -> bool {
+    let is_in_key = |c: char| is_in_word(c) || matches!(c, '[' | ']');
+    let after = text.trim_start_matches(is_in_key);
+    after.len() < text.len() && after.starts_with('=')
+}
+
+/// Returns the start of the end tag of an element, or the end of the text.
+fn element_end(text: &str, name: &str) -> usize {
+    let mut tags = text.match_indices("</").filter(|(at, _)| {
+        let tag = &text[at + 2..];
+        let tag = &tag[..tag.find('>').unwrap_or(tag.len())];
+        let local = tag.rsplit(':').next().unwrap_or_default();
+        local.trim_end() == name
+    });
+    tags.next().map_or(text.len(), |(at, _)| at)
+}
