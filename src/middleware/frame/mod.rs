@@ -164,8 +164,13 @@ impl ContextFrames {
         }
         check(version[0])?;
         reader.read_exact(length)?;
-        let mut body = vec![0; body_length(head)?];
-        reader.read_exact(&mut body)?;
+        // The length is only a claim, so it takes no memory before the bytes have come.
+        let length = body_length(head)?;
+        let mut body = Vec::new();
+        reader.take(length as u64).read_to_end(&mut body)?;
+        if body.len() < length {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         Ok(Some(self.context(&body)))
     }
 

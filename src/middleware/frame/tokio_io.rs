@@ -73,8 +73,14 @@ impl ContextFrames {
         }
         check(version[0])?;
         fill_all(reader, length).await?;
-        let mut body = vec![0; body_length(head)?];
-        fill_all(reader, &mut body).await?;
+        // The length is only a claim, so most of it takes no memory before the bytes have come.
+        let length = body_length(head)?;
+        let mut body = Vec::new();
+        while body.len() < length {
+            let start = body.len();
+            body.resize(length.min(start + PIECE), 0);
+            fill_all(reader, body.get_mut(start..).unwrap_or_default()).await?;
+        }
         Ok(Some(self.context(&body)))
     }
 }
@@ -104,3 +110,6 @@ async fn fill<R: AsyncRead + Unpin + ?Sized>(reader: &mut R, into: &mut [u8]) ->
     })
     .await
 }
+
+/// The bytes of a frame that are waited for at a time. Nearly every frame is shorter.
+const PIECE: usize = 1_024;

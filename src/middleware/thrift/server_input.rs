@@ -87,6 +87,8 @@ impl TInputProtocol for ServerInput<'_, '_> {
     }
 
     fn read_field_begin(&mut self) -> thrift::Result<TFieldIdentifier> {
+        // A field that was skipped has not been ended by `read_field_end`.
+        self.nested = Nested::Outside;
         loop {
             let field = self.inner.read_field_begin()?;
             if self.call.has_begun() || !context_field::is_candidate(&field) {
