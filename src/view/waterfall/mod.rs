@@ -16,7 +16,7 @@ use crate::view::{ReceivedSpan, Trace};
 impl Trace {
     /// Returns the picture of the trace in ASCII, at most `columns` wide, as it is printed to a pipe.
     ///
-    /// Characters that could control a terminal are replaced. At most 60 spans are drawn.
+    /// Characters that could control a terminal are replaced. At most 60 spans are drawn, in 40 to 10,000 columns.
     pub fn waterfall(&self, columns: usize) -> String {
         draw(self, &Style::plain(columns))
     }
@@ -158,7 +158,7 @@ struct Layout {
 
 impl Layout {
     fn new(tree: &Tree<'_>, rows: &[usize], style: &Style) -> Self {
-        let width = style.width.max(40);
+        let width = style.width.clamp(40, MOST_COLUMNS);
         let widest = |of: &dyn Fn(&Node<'_>) -> usize| {
             rows.iter()
                 .map(|&row| of(&tree.nodes[row]))
@@ -365,6 +365,8 @@ impl Pen<'_> {
     }
 }
 
+/// No surface is wider, and no trace says more.
+const MOST_COLUMNS: usize = 10_000;
 /// Cyan, yellow, green, magenta, blue, and their bright forms; red is for errors.
 const COLORS: [u8; 10] = [36, 33, 32, 35, 34, 96, 93, 92, 95, 94];
 const OTHER_COLOR: u8 = 37;

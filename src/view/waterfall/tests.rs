@@ -303,6 +303,15 @@ proptest! {
 }
 
 #[test]
+fn a_picture_of_any_width_has_room() {
+    let trace = trace([span("shop", "checkout", 1, 0, 1_000)]);
+    for width in [0, usize::MAX / 7, usize::MAX] {
+        let picture = draw(&trace, &Style::plain(width));
+        assert!(picture.len() < 50_000, "{width}");
+    }
+}
+
+#[test]
 fn details_are_wrapped_and_a_span_with_many_logs_shows_some() {
     let mut sample = span("shop", "checkout", 1, 0, 1_000)
         .tag("card", "visa gold")
