@@ -110,10 +110,8 @@ impl Error for InvalidTraceJson {}
 struct TraceJson {
     #[serde(rename = "traceID")]
     trace_id: String,
-    #[serde(default)]
-    spans: Vec<SpanJson>,
-    #[serde(default)]
-    processes: BTreeMap<String, ProcessJson>,
+    spans: Option<Vec<SpanJson>>,
+    processes: Option<BTreeMap<String, ProcessJson>>,
 }
 
 #[derive(Deserialize)]
@@ -126,8 +124,7 @@ struct SpanJson {
     /// The parent as files of old versions have it.
     #[serde(rename = "parentSpanID")]
     parent_id: Option<String>,
-    #[serde(default)]
-    flags: u32,
+    flags: Option<u32>,
     operation_name: String,
     references: Option<Vec<ReferenceJson>>,
     start_time: i64,
@@ -152,8 +149,7 @@ struct ReferenceJson {
 #[derive(Deserialize)]
 struct LogJson {
     timestamp: i64,
-    #[serde(default)]
-    fields: Vec<TagJson>,
+    fields: Option<Vec<TagJson>>,
 }
 
 #[derive(Deserialize)]
@@ -166,19 +162,20 @@ struct ProcessJson {
 #[derive(Deserialize)]
 struct TagJson {
     key: String,
-    #[serde(rename = "type", default)]
-    kind: String,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    #[serde(default)]
     value: Value,
 }
 
 impl TraceJson {
     fn into_trace(self) -> Result<Trace, InvalidTraceJson> {
         let trace_id = trace_id(&self.trace_id)?;
-        let processes = self.processes.into_iter();
+        let processes = self.processes.unwrap_or_default().into_iter();
         let processes: HashMap<_, _> = processes
             .map(|(name, process)| (name, Arc::new(process.into_process())))
             .collect();
-        let numbered = self.spans.into_iter().enumerate();
+        let numbered = self.spans.into_iter().flatten().enumerate();
         let spans: Result<_, _> = numbered
             .map(|(index, span)| {
                 let span = span.into_received(trace_id, &processes);
@@ -229,7 +226,7 @@ impl SpanJson {
                 .iter()
                 .find(is_parent)
                 .map(|parent| parent.span_id),
-            flags: Flags::from_bits(self.flags as u8),
+            flags: Flags::from_bits(self.flags.unwrap_or_default() as u8),
             start: Timestamp::from_micros(self.start_time),
             duration: Duration::from_micros(micros),
             tags: tags(self.tags),
@@ -239,7 +236,7 @@ impl SpanJson {
                 .flatten()
                 .map(|log| {
                     let timestamp = Timestamp::from_micros(log.timestamp);
-                    LogRecord::new(timestamp, tags(Some(log.fields)))
+                    LogRecord::new(timestamp, tags(log.fields))
                 })
                 .collect(),
             references,
@@ -280,7 +277,7 @@ impl ProcessJson {
 fn tags(list: Option<Vec<TagJson>>) -> Vec<Tag> {
     let list = list.into_iter().flatten();
     list.map(|tag| Tag {
-        value: value(&tag.kind, tag.value),
+        value: value(tag.kind.as_deref().unwrap_or_default(), tag.value),
         key: Cow::Owned(tag.key),
     })
     .collect()
@@ -363,6 +360,24 @@ mod tests {
             let read = Trace::from_json(&text.to_string()).expect("traces");
             assert_eq!(read.len(), 1, "{text}");
         }
+    }
+
+    #[test]
+    fn parts_that_are_null_are_read_as_missing() {
+        let trace = json!({
+            "traceID": "a",
+            "processes": {"p1": {"serviceName": "shop", "tags": null}},
+            "spans": [{
+                "spanID": "1", "operationName": "x", "startTime": 1, "duration": 1, "processID": "p1",
+                "flags": null, "references": null, "tags": [{"key": "k", "type": null, "value": null}],
+                "logs": [{"timestamp": 1, "fields": null}],
+            }],
+        });
+        let read = Trace::from_json(&trace.to_string()).expect("traces");
+        assert_eq!(read[0].spans[0].span.logs.len(), 1);
+        let empty = json!({"traceID": "a", "spans": null, "processes": null});
+        let read = Trace::from_json(&empty.to_string()).expect("traces");
+        assert!(read[0].spans.is_empty());
     }
 
     #[test]
