@@ -1,5 +1,6 @@
 //! Which traces a search finds: its parameters are those of Jaeger's query API.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use crate::clock::nanos_with_units;
@@ -95,9 +96,9 @@ impl Filter {
             .filter_map(|trace| Some((self.fit(&trace)?, trace)))
             .collect();
         match self.order {
-            Order::Newest => found.sort_by_key(|(trace, _)| -trace.start),
-            Order::Longest => found.sort_by_key(|(trace, _)| -trace.duration),
-            Order::MostSpans => found.sort_by_key(|(trace, _)| std::cmp::Reverse(trace.spans)),
+            Order::Newest => found.sort_by_key(|(trace, _)| Reverse(trace.start)),
+            Order::Longest => found.sort_by_key(|(trace, _)| Reverse(trace.duration)),
+            Order::MostSpans => found.sort_by_key(|(trace, _)| Reverse(trace.spans)),
         }
         found.truncate(self.limit);
         found
@@ -188,6 +189,12 @@ const MAX_LIMIT: usize = 1_000;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::instant_now;
+    use crate::decode::ReceivedBatch;
+    use crate::dev::store::StoreLimits;
+    use crate::model::{Process, SpanId, Timestamp, TraceId};
+    use crate::reporter::OwnedSpan;
+    use crate::reporter::sender::BatchFormat;
     use crate::view::fixtures::{span, trace};
 
     fn filter(parameters: &[(&str, &str)]) -> Result<Filter, String> {
@@ -256,6 +263,30 @@ mod tests {
         ] {
             let error = filter(&[(name, value)]).expect_err(value);
             assert!(error.starts_with(name), "{error}");
+        }
+    }
+
+    #[test]
+    fn traces_of_any_time_are_put_in_order() {
+        let limits = StoreLimits {
+            traces: 10,
+            bytes: 1 << 20,
+        };
+        let mut store = TraceStore::new(limits);
+        for (n, start) in [(1, i64::MIN), (2, i64::MAX), (3, 0)] {
+            let trace_id = TraceId::new(0, n).expect("not 0");
+            let mut span = OwnedSpan::new(trace_id, SpanId::new(n).expect("not 0"), "x");
+            span.start = Timestamp::from_micros(start);
+            span.duration = Duration::from_micros(n);
+            let process = Process::new("shop", Vec::new());
+            let batch = ReceivedBatch::new(BatchFormat::Compact, process, vec![span]);
+            store.insert(batch, instant_now());
+        }
+        for (order, expected) in [("newest", [2, 3, 1]), ("longest", [3, 1, 2])] {
+            let filter = filter(&[("order", order)]).expect("well formed");
+            let found = filter.find(&store).into_iter();
+            let ids: Vec<_> = found.map(|(_, trace)| trace.trace_id.low()).collect();
+            assert_eq!(ids, expected, "{order}");
         }
     }
 
