@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::time::Duration;
 
 use serde_json::{Map, Value as Json};
@@ -17,22 +18,24 @@ use crate::reporter::sender::BatchFormat;
 /// `peer.service`, `peer.ipv4`, `peer.ipv6` and `peer.port`, and an annotation is a log. All other values are text.
 pub(crate) fn zipkin_list(bytes: &[u8]) -> Result<Vec<ReceivedBatch>, Reason> {
     let list: Vec<Json> = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-    let mut services = Vec::<(String, Vec<OwnedSpan>)>::new();
+    let mut services = Vec::<(&str, Vec<OwnedSpan>)>::new();
+    let mut places = HashMap::new();
     for json in &list {
         let json = json.as_object().ok_or("a span is no object")?;
         let service = field(json, "localEndpoint")
             .and_then(|endpoint| endpoint["serviceName"].as_str())
             .unwrap_or_default();
         let span = span(json)?;
-        match services.iter_mut().find(|(known, _)| known == service) {
-            Some((_, spans)) => spans.push(span),
-            None => services.push((service.to_owned(), vec![span])),
-        }
+        let place = *places.entry(service).or_insert_with(|| {
+            services.push((service, Vec::new()));
+            services.len() - 1
+        });
+        services[place].1.push(span);
     }
     Ok(services
         .into_iter()
         .map(|(service, spans)| {
-            let process = Process::new(service, Vec::new());
+            let process = Process::new(service.to_owned(), Vec::new());
             ReceivedBatch::new(BatchFormat::ZipkinJson, process, spans)
         })
         .collect())

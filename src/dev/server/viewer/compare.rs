@@ -155,7 +155,8 @@ struct Merged<'a> {
     children: Vec<Vec<usize>>,
     roots: Vec<usize>,
     places: HashMap<(Option<usize>, &'a str, &'a str), usize>,
-    services: Vec<&'a str>,
+    /// The services in the order in which they appear.
+    services: HashMap<&'a str, usize>,
 }
 
 impl<'a> Merged<'a> {
@@ -178,11 +179,8 @@ impl<'a> Merged<'a> {
 
     fn insert(&mut self, parent: Option<usize>, service: &'a str, operation: &'a str) -> usize {
         let row = self.rows.len();
-        let known = self.services.iter().position(|&known| known == service);
-        let color_index = known.unwrap_or_else(|| {
-            self.services.push(service);
-            self.services.len() - 1
-        });
+        let next = self.services.len();
+        let color_index = *self.services.entry(service).or_insert(next);
         self.rows.push(Row {
             depth: parent.map_or(0, |parent| self.rows[parent].depth + 1),
             service: service.to_owned(),
