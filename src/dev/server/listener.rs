@@ -37,6 +37,7 @@ impl Listener for BoundedListener {
                     stream,
                     _permit: permit,
                     silence: Box::pin(sleep(SILENCE)),
+                    unanswered: Unanswered::default(),
                 };
                 return (stream, address);
             }
@@ -50,11 +51,29 @@ impl Listener for BoundedListener {
     }
 }
 
-/// A connection that fails when no byte has gone in either direction for a while.
+/// A connection that fails when too few bytes have come for a while and none were answered.
 pub(crate) struct BoundedStream {
     stream: TcpStream,
     _permit: OwnedSemaphorePermit,
     silence: Pin<Box<Sleep>>,
+    unanswered: Unanswered,
+}
+
+/// The bytes that have come since the last progress. A client that sends a byte now and then makes none: it would keep
+/// its connection for ever.
+#[derive(Debug, Default)]
+struct Unanswered(usize);
+
+impl Unanswered {
+    /// Adds bytes. Returns whether they are enough to be progress.
+    fn has_come(&mut self, bytes: usize) -> bool {
+        self.0 = self.0.saturating_add(bytes);
+        let is_progress = self.0 >= LEAST_PROGRESS;
+        if is_progress {
+            self.0 = 0;
+        }
+        is_progress
+    }
 }
 
 impl BoundedStream {
@@ -63,9 +82,12 @@ impl BoundedStream {
         &mut self,
         context: &mut Context<'_>,
         result: Poll<io::Result<T>>,
+        is_progress: bool,
     ) -> Poll<io::Result<T>> {
-        if result.is_ready() {
+        if is_progress {
             self.silence.as_mut().reset(deadline_after(SILENCE).into());
+        }
+        if result.is_ready() {
             return result;
         }
         match self.silence.as_mut().poll(context) {
@@ -81,8 +103,11 @@ impl AsyncRead for BoundedStream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
         let result = Pin::new(&mut self.stream).poll_read(context, buffer);
-        self.watch(context, result)
+        let come = buffer.filled().len().saturating_sub(before);
+        let is_progress = self.unanswered.has_come(come);
+        self.watch(context, result, is_progress)
     }
 }
 
@@ -93,7 +118,11 @@ impl AsyncWrite for BoundedStream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.watch(context, result)
+        let is_progress = result.is_ready();
+        if is_progress {
+            self.unanswered = Unanswered::default();
+        }
+        self.watch(context, result, is_progress)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -107,4 +136,20 @@ impl AsyncWrite for BoundedStream {
 
 /// How long a connection may be silent.
 const SILENCE: Duration = Duration::from_secs(30);
+/// The bytes of a request that are progress before it is answered.
+const LEAST_PROGRESS: usize = 1_024;
 const RETRY: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn single_bytes_are_no_progress() {
+        let mut unanswered = Unanswered::default();
+        assert!((1..LEAST_PROGRESS).all(|_| !unanswered.has_come(1)));
+        assert!(unanswered.has_come(1));
+        assert!(!unanswered.has_come(1), "it begins anew");
+        assert!(unanswered.has_come(LEAST_PROGRESS));
+    }
+}
