@@ -103,9 +103,9 @@ fn headers_are_found_in_a_dump_of_a_request() {
         .stdin(Stdio::piped())
         .spawn()
         .expect("the program runs");
-    let dump = "> GET / HTTP/1.1\r\n> Host: shop\r\n> uber-trace-id: 7f3c:1:0:1\r\n> Authorization: secret\r\n";
+    let dump = b"> GET / HTTP/1.1\r\n> Host: shop\r\n> uber-trace-id: 7f3c:1:0:1\r\n> Authorization: secret\r\n\xff\xfe\r\n";
     let mut input = child.stdin.take().expect("an input");
-    input.write_all(dump.as_bytes()).expect("the program reads");
+    input.write_all(dump).expect("the program reads");
     drop(input);
     let ended = Ended::new(&child.wait_with_output().expect("the program ends"));
     assert_eq!(ended.code, Some(0), "{ended:#?}");
@@ -115,6 +115,13 @@ fn headers_are_found_in_a_dump_of_a_request() {
 
 #[test]
 fn control_characters_do_not_reach_the_terminal() {
-    let ended = run(&["decode", "baggage: user=a\u{1b}[2Jb"]);
-    assert!(!ended.output.contains('\u{1b}'), "{ended:#?}");
+    for header in [
+        "baggage: user=a\u{1b}[2Jb",
+        "uberctx-a\u{1b}[2Jb: user",
+        "x\u{1b}[2Jb: 1",
+    ] {
+        let ended = run(&["decode", header]);
+        assert!(!ended.output.contains('\u{1b}'), "{ended:#?}");
+        assert!(!ended.errors.contains('\u{1b}'), "{ended:#?}");
+    }
 }

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use tracehound::view::Trace;
 
-use crate::support::{PATIENCE, backend, run};
+use crate::support::{Ended, PATIENCE, backend, program, run};
 
 /// A file that is removed with its value.
 struct File(PathBuf);
@@ -146,6 +146,44 @@ fn a_replay_to_nobody_says_what_was_lost() {
     let ended = run(&["replay", file.path(), "--to", "ftp://localhost"]);
     assert_eq!(ended.code, Some(2), "{ended:#?}");
     assert!(ended.errors.contains("ftp"), "{ended:#?}");
+}
+
+#[test]
+fn a_password_in_an_address_is_not_printed() {
+    let file = File::new("password.json", TRACE);
+    let to = "http://u:canary@127.0.0.1:1";
+    let replay = run(&["replay", file.path(), "--to", to, "--timeout", "0.1"]);
+    let trace = run(&["trace", "abc", "--from", to]);
+    for ended in [replay, trace] {
+        assert!(ended.code.is_some_and(|code| code > 0), "{ended:#?}");
+        let (output, errors) = (&ended.output, &ended.errors);
+        assert!(
+            !output.contains("canary") && !errors.contains("canary"),
+            "{ended:#?}"
+        );
+    }
+    let ended = run(&["trace", "../abc", "--from", to]);
+    assert!(ended.errors.contains("no trace id"), "{ended:#?}");
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    let file = File::new("pipe.json", TRACE);
+    // A page has more bytes than a pipe holds, so the program is still writing when its reader leaves.
+    let long = TRACE.replace("declined", &"x".repeat(1 << 20));
+    let long_file = File::new("long.json", &long);
+    for arguments in [
+        &["open", long_file.path(), "--format", "html"][..],
+        &["open", long_file.path(), "--format", "json"],
+    ] {
+        let mut child = program(arguments).spawn().expect("the program runs");
+        drop(child.stdout.take());
+        let ended = Ended::new(&child.wait_with_output().expect("an end"));
+        assert_eq!(ended.code, Some(0), "{ended:#?}");
+        assert_eq!(ended.errors, "");
+    }
+    let ended = run(&["open", file.path(), "--columns", "18446744073709551615"]);
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
 }
 
 const TRACE: &str = r#"{"data": [{

@@ -1,7 +1,7 @@
 //! `tracehound bench`.
 
 use std::error::Error;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,7 @@ use tracehound::prelude::*;
 use tracehound::sampler::ConstSampler;
 
 use crate::options::BenchOptions;
+use crate::output::{print, say};
 use crate::query::Query;
 use crate::{CommandResult, Outcome};
 
@@ -19,23 +20,25 @@ pub(crate) fn run(options: &BenchOptions) -> CommandResult {
         .sampler(ConstSampler::new(true))
         .reporter(options.to.reporter()?)
         .build()?;
-    println!(
+    say!(
         "{} spans a second for {:?} to {}, as service {SERVICE}",
-        options.rate, options.duration, options.to
+        options.rate,
+        options.duration,
+        options.to
     );
     let begin = Instant::now();
-    let traces = send(&tracer, options)?;
+    let traces = send(&tracer, options);
     let took = begin.elapsed();
     let account = tracer.close(LAST_ANSWERS);
-    println!("made       {} in {took:.1?}", account.finished);
-    println!("sent       {}", account.sent);
-    println!(
+    say!("made       {} in {took:.1?}", account.finished);
+    say!("sent       {}", account.sent);
+    say!(
         "dropped    {} ({})",
         account.dropped.total(),
         account.dropped
     );
     if account.queued > 0 {
-        println!("waiting    {} when the time was up", account.queued);
+        say!("waiting    {} when the time was up", account.queued);
     }
     let has_arrived = match &options.read_back {
         Some(url) => read_back(&Query::new(url), &traces)?,
@@ -54,8 +57,8 @@ struct Sent {
 }
 
 /// Makes spans at a steady rate: a trace each second.
-fn send(tracer: &JaegerTracer, options: &BenchOptions) -> Result<Vec<Sent>, Box<dyn Error>> {
-    let mut progress = Progress::new();
+fn send(tracer: &JaegerTracer, options: &BenchOptions) -> Vec<Sent> {
+    let progress = Progress::new();
     let begin = Instant::now();
     let mut traces = Vec::new();
     let mut made = 0;
@@ -83,10 +86,10 @@ fn send(tracer: &JaegerTracer, options: &BenchOptions) -> Result<Vec<Sent>, Box<
             spans: made - before,
         });
         root.finish();
-        progress.show(&format!("{made} spans after {} s", end.as_secs()))?;
+        progress.show(&format!("{made} spans after {} s", end.as_secs()));
         if end >= options.duration {
-            progress.end()?;
-            return Ok(traces);
+            progress.end();
+            return traces;
         }
     }
 }
@@ -114,8 +117,8 @@ fn read_back(query: &Query, traces: &[Sent]) -> Result<bool, Box<dyn Error>> {
     }
     let lost = made - best;
     let share = 100.0 * lost as f64 / made.max(1) as f64;
-    println!("arrived    {best}");
-    println!("lost       {lost} ({share:.2} %)");
+    say!("arrived    {best}");
+    say!("lost       {lost} ({share:.2} %)");
     Ok(lost == 0)
 }
 
@@ -131,21 +134,18 @@ impl Progress {
         }
     }
 
-    fn show(&mut self, text: &str) -> io::Result<()> {
-        let mut output = io::stdout();
+    fn show(&self, text: &str) {
         if self.is_terminal {
-            write!(output, "\r\x1b[K{text}")?;
-            output.flush()
+            print(&format!("\r\x1b[K{text}"));
         } else {
-            writeln!(output, "{text}")
+            say!("{text}");
         }
     }
 
-    fn end(&mut self) -> io::Result<()> {
+    fn end(&self) {
         if self.is_terminal {
-            writeln!(io::stdout())?;
+            say!("");
         }
-        Ok(())
     }
 }
 

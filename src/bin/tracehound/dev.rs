@@ -1,33 +1,37 @@
 //! `tracehound dev`.
 
-use std::error::Error;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
 use std::pin::pin;
 use std::time::Duration;
 
 use tracehound::dev::{DevOptions, DevServer, Waterfall};
-use tracehound::view::Trace;
 
+use crate::kept_traces::KeptTraces;
 use crate::options::{DevOptions as Options, Draw};
-use crate::{CommandResult, Outcome, file};
+use crate::{CommandResult, Outcome};
+
+/// Writes a line to standard output. The server runs on without a reader.
+macro_rules! tell {
+    ($($text:tt)*) => {{
+        let _ = writeln!(io::stdout(), $($text)*);
+    }};
+}
 
 /// Runs until the program is told to end.
 pub(crate) fn run(options: &Options) -> CommandResult {
     let server = DevServer::start(server_options(options))?;
     let mut kept = match &options.keep {
-        Some(path) => Some(KeptTraces::open(path, &server)?),
+        Some(path) => Some(KeptTraces::open(path, options.memory, &server)?),
         None => None,
     };
     let viewer = server.jaeger_query_address();
     let viewer = viewer.unwrap_or_else(|| server.query_address());
-    println!("viewer     http://{viewer}/");
-    println!("agent      udp://{}  (compact)", server.agent_address());
+    tell!("viewer     http://{viewer}/");
+    tell!("agent      udp://{}  (compact)", server.agent_address());
     let binary = server.binary_agent_address();
-    println!("agent      udp://{binary}  (binary)");
+    tell!("agent      udp://{binary}  (binary)");
     let collector = server.collector_address();
-    println!("collector  http://{collector}/api/traces");
+    tell!("collector  http://{collector}/api/traces");
     for (name, address, scheme, path) in [
         ("otlp", server.otlp_address(), "http", "/v1/traces"),
         ("otlp", server.otlp_grpc_address(), "grpc", ""),
@@ -35,19 +39,27 @@ pub(crate) fn run(options: &Options) -> CommandResult {
         ("zipkin", server.zipkin_address(), "http", "/api/v2/spans"),
     ] {
         if let Some(address) = address {
-            println!("{name:10} {scheme}://{address}{path}");
+            tell!("{name:10} {scheme}://{address}{path}");
         }
     }
-    println!("sampling   http://{}/sampling", server.sampling_address());
-    wait_for_end(|| kept.as_mut().map_or(Ok(()), |kept| kept.save(&server)))?;
+    tell!("sampling   http://{}/sampling", server.sampling_address());
+    wait_for_end(|| {
+        if let Some(kept) = &mut kept {
+            kept.save_or_complain(&server);
+        }
+    })?;
     server.wait_until_read(LAST_SPANS);
     if let Some(kept) = &mut kept {
         kept.save(&server)?;
     }
     let totals = server.totals();
-    println!(
+    tell!(
         "received {}, dropped {}, evicted {}, unreadable {}, lost by clients {}",
-        totals.received, totals.dropped, totals.evicted, totals.undecodable, totals.lost_by_clients
+        totals.received,
+        totals.dropped,
+        totals.evicted,
+        totals.undecodable,
+        totals.lost_by_clients
     );
     Ok(Outcome::Good)
 }
@@ -81,45 +93,8 @@ fn server_options(options: &Options) -> DevOptions {
     }
 }
 
-/// A file of traces.
-struct KeptTraces {
-    path: PathBuf,
-    /// The number of spans that had come when the file was written.
-    spans: u64,
-}
-
-impl KeptTraces {
-    /// Gives the server the traces of an earlier run.
-    fn open(path: &Path, server: &DevServer) -> Result<Self, String> {
-        if path.exists() {
-            server.add(file::traces(path)?);
-        }
-        Ok(Self {
-            path: path.to_owned(),
-            spans: server.totals().received,
-        })
-    }
-
-    /// Writes the file if spans have come. It is replaced as a whole.
-    fn save(&mut self, server: &DevServer) -> Result<(), Box<dyn Error>> {
-        let spans = server.totals().received;
-        if spans == self.spans {
-            return Ok(());
-        }
-        let written = self.path.with_extension("new");
-        let name = self.path.display();
-        fs::write(&written, Trace::json_of(&server.traces()))
-            .and_then(|()| fs::rename(&written, &self.path))
-            .map_err(|error| format!("{name}: {error}"))?;
-        self.spans = spans;
-        Ok(())
-    }
-}
-
 /// Waits for Ctrl-C, and on Unix for SIGTERM. Calls a function every few seconds.
-fn wait_for_end(
-    mut every_few_seconds: impl FnMut() -> Result<(), Box<dyn Error>>,
-) -> Result<(), Box<dyn Error>> {
+fn wait_for_end(mut every_few_seconds: impl FnMut()) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -127,8 +102,8 @@ fn wait_for_end(
         let mut end = pin!(told_to_end());
         loop {
             tokio::select! {
-                ended = &mut end => return Ok(ended?),
-                () = tokio::time::sleep(SAVE_INTERVAL) => every_few_seconds()?,
+                ended = &mut end => return ended,
+                () = tokio::time::sleep(SAVE_INTERVAL) => every_few_seconds(),
             }
         }
     })

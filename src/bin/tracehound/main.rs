@@ -5,14 +5,17 @@
     reason = "the rule is that of the library, whose clocks and variables tests replace"
 )]
 
+mod address;
 mod bench;
 mod clock;
 mod decode;
 mod dev;
 mod doctor;
 mod file;
+mod kept_traces;
 mod open;
 mod options;
+mod output;
 mod query;
 mod replay;
 mod report;
@@ -52,7 +55,7 @@ fn main() -> ExitCode {
         Ok(Outcome::Good) => ExitCode::SUCCESS,
         Ok(Outcome::Bad) => ExitCode::from(1),
         Err(error) => {
-            eprintln!("tracehound: {error}");
+            output::complain(&error.to_string());
             ExitCode::from(2)
         }
     }

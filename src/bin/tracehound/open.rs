@@ -8,6 +8,7 @@ use tracehound::model::TraceId;
 use tracehound::view::Trace;
 
 use crate::options::OpenOptions;
+use crate::output::{complain, say};
 use crate::show::show;
 use crate::{CommandResult, Outcome, file};
 
@@ -34,10 +35,10 @@ pub(crate) fn run(options: &OpenOptions) -> CommandResult {
 fn browse(trace: &Trace) -> CommandResult {
     let path = env::temp_dir().join(format!("tracehound-{}.html", trace.trace_id));
     trace.write_html(&path)?;
-    println!("{}", path.display());
+    say!("{}", path.display());
     let opened = opener(&path).status();
     if !opened.is_ok_and(|status| status.success()) {
-        eprintln!("tracehound: no program has opened the page; open it in a browser");
+        complain("no program has opened the page; open it in a browser");
     }
     Ok(Outcome::Good)
 }

@@ -1,12 +1,12 @@
 //! The command line.
 
-use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::output::print;
 use crate::target::Target;
 use crate::{CommandResult, Outcome};
 
@@ -224,7 +224,9 @@ const TO_HELP: &str = "Address to send to:
 /// Prints completions.
 pub(crate) fn completions(shell: Shell) -> CommandResult {
     let mut command = Options::command();
-    clap_complete::generate(shell, &mut command, "tracehound", &mut io::stdout());
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut command, "tracehound", &mut text);
+    print(&String::from_utf8_lossy(&text));
     Ok(Outcome::Good)
 }
 

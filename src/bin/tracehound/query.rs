@@ -7,6 +7,8 @@ use tracehound::view::Trace;
 use ureq::Agent;
 use ureq::http::StatusCode;
 
+use crate::address;
+
 /// A query service.
 #[derive(Debug)]
 pub(crate) struct Query {
@@ -34,7 +36,7 @@ impl Query {
     pub(crate) fn services(&self) -> Result<Vec<String>, String> {
         let text = self.get("/api/services")?.unwrap_or_default();
         let answer: Value = serde_json::from_str(&text)
-            .map_err(|error| format!("{}/api/services: {error}", self.base))?;
+            .map_err(|error| format!("{}/api/services: {error}", address::shown(&self.base)))?;
         let names = answer["data"].as_array().map(Vec::as_slice);
         let names = names.unwrap_or_default().iter();
         Ok(names.filter_map(Value::as_str).map(str::to_owned).collect())
@@ -52,21 +54,22 @@ impl Query {
     }
 
     fn read(&self, text: &str) -> Result<Vec<Trace>, String> {
-        Trace::from_json(text).map_err(|error| format!("{}: {error}", self.base))
+        Trace::from_json(text).map_err(|error| format!("{}: {error}", address::shown(&self.base)))
     }
 
     /// Returns the body of an answer, or `None` for 404.
     fn get(&self, path: &str) -> Result<Option<String>, String> {
         let url = format!("{}{path}", self.base);
+        let name = address::shown(&url);
         let call = || {
             let mut response = self.agent.get(&url).call()?;
             let body = response.body_mut().with_config().limit(MOST_BYTES);
             body.read_to_string().map(|text| (response.status(), text))
         };
-        match call().map_err(|error| format!("{url}: {error}"))? {
+        match call().map_err(|error| format!("{name}: {error}"))? {
             (StatusCode::NOT_FOUND, _) => Ok(None),
             (status, text) if status.is_success() => Ok(Some(text)),
-            (status, _) => Err(format!("{url}: the answer has status {status}")),
+            (status, _) => Err(format!("{name}: the answer has status {status}")),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `tracehound replay`.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use tracehound::view::{ReceivedSpan, Trace};
 
 use crate::clock::now_micros;
 use crate::options::ReplayOptions;
+use crate::output::say;
 use crate::{CommandResult, Outcome, file};
 
 /// Sends the spans of each process as that process would have sent them.
@@ -30,16 +32,17 @@ pub(crate) fn run(options: &ReplayOptions) -> CommandResult {
         let services = Services::detached(Process::clone(&process));
         reporter.attach(&WorkerHandle::detached(services));
         let account = send(&mut reporter, &spans, shift, options.timeout);
-        sent += spans.len() as u64 - account.dropped.total() - account.waiting;
+        let unsent = account.dropped.total().saturating_add(account.waiting);
+        sent += (spans.len() as u64).saturating_sub(unsent);
         lost.merge(&account.dropped);
         waiting += account.waiting;
     }
     let count = traces.len();
-    println!("sent {sent} spans of {count} traces to {}", options.to);
+    say!("sent {sent} spans of {count} traces to {}", options.to);
     if lost.total() + waiting == 0 {
         return Ok(Outcome::Good);
     }
-    println!("lost {} ({lost}), waiting {waiting}", lost.total());
+    say!("lost {} ({lost}), waiting {waiting}", lost.total());
     Ok(Outcome::Bad)
 }
 
@@ -97,12 +100,17 @@ fn wait_for_room(reporter: &mut RemoteReporter, deadline: Instant) {
 /// Returns the spans of each process, in their order.
 fn by_process(traces: &[Trace]) -> Vec<(Arc<Process>, Vec<Arc<ReceivedSpan>>)> {
     let mut groups: Vec<(Arc<Process>, Vec<Arc<ReceivedSpan>>)> = Vec::new();
+    // A file may have very many services, and a process of its own for each span.
+    let mut of_service: HashMap<&str, Vec<usize>> = HashMap::new();
     for span in traces.iter().flat_map(|trace| &trace.spans) {
-        let own = |(process, _): &&mut (Arc<Process>, _)| **process == *span.process;
-        match groups.iter_mut().find(own) {
-            Some((_, spans)) => spans.push(span.clone()),
-            None => groups.push((span.process.clone(), vec![span.clone()])),
-        }
+        let places = of_service.entry(span.service_name()).or_default();
+        let own = |place: &&usize| *groups[**place].0 == *span.process;
+        let place = places.iter().rev().find(own).copied().unwrap_or_else(|| {
+            places.push(groups.len());
+            groups.push((span.process.clone(), Vec::new()));
+            groups.len() - 1
+        });
+        groups[place].1.push(span.clone());
     }
     groups
 }

@@ -4,6 +4,7 @@ use std::env;
 use std::io::{self, IsTerminal};
 
 use crate::Outcome;
+use crate::output::{say, shown};
 
 /// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,17 +46,17 @@ impl Report {
         };
         self.failures += u32::from(verdict == Verdict::Failure);
         self.warnings += u32::from(verdict == Verdict::Warning);
-        let text = text.trim_end().replace('\n', &format!("\n{:17}", ""));
+        let text = shown(text.trim_end()).replace('\n', &format!("\n{:17}", ""));
         if self.has_color {
-            println!("\x1b[{color}m{word:4}\x1b[0m {check:11} {text}");
+            say!("\x1b[{color}m{word:4}\x1b[0m {check:11} {text}");
         } else {
-            println!("{word:4} {check:11} {text}");
+            say!("{word:4} {check:11} {text}");
         }
     }
 
     /// Prints the sum.
     pub(crate) fn conclude(&self) -> Outcome {
-        println!("{} failed, {} warned", self.failures, self.warnings);
+        say!("{} failed, {} warned", self.failures, self.warnings);
         match self.failures {
             0 => Outcome::Good,
             _ => Outcome::Bad,

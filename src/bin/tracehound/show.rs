@@ -3,6 +3,7 @@
 use tracehound::view::Trace;
 
 use crate::options::{Format, ShowOptions};
+use crate::output::{print, say};
 use crate::{CommandResult, Outcome};
 
 /// Prints traces in the form that the user has asked for.
@@ -10,11 +11,11 @@ pub(crate) fn show(traces: &[Trace], options: &ShowOptions) -> CommandResult {
     match (options.format, traces) {
         (Format::Text, _) => {
             for trace in traces {
-                print!("{}", trace.waterfall(options.columns));
+                print(&trace.waterfall(options.columns));
             }
         }
-        (Format::Json, [trace]) => println!("{}", trace.json()),
-        (Format::Html, [trace]) => print!("{}", trace.html()),
+        (Format::Json, [trace]) => say!("{}", trace.json()),
+        (Format::Html, [trace]) => print(&trace.html()),
         _ => {
             let ids: Vec<_> = traces
                 .iter()

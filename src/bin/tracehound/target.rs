@@ -8,6 +8,8 @@ use tracehound::reporter::sender::{
     AgentAddress, GrpcSender, HttpSender, OtlpGrpcSender, OtlpSender, UdpSender, ZipkinSender,
 };
 
+use crate::address;
+
 /// A backend, and the way to send to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Target {
@@ -29,7 +31,7 @@ impl Target {
     /// Makes a reporter that sends there.
     pub(crate) fn reporter(&self) -> Result<RemoteReporter, String> {
         let address = &self.address;
-        let text = |error: &dyn fmt::Display| format!("{address}: {error}");
+        let text = |error: &dyn fmt::Display| format!("{}: {error}", address::shown(address));
         Ok(match self.way {
             Way::Udp => {
                 let agent: AgentAddress = address.parse().map_err(|error| text(&error))?;
@@ -94,6 +96,6 @@ impl fmt::Display for Target {
             Way::OtlpGrpc => "OTLP over gRPC",
             Way::JaegerGrpc => "Jaeger's gRPC",
         };
-        write!(f, "{} by {way}", self.address)
+        write!(f, "{} by {way}", address::shown(&self.address))
     }
 }

@@ -1,8 +1,10 @@
 //! `tracehound trace`.
 
+use tracehound::model::TraceId;
 use tracehound::view::Trace;
 
 use crate::CommandResult;
+use crate::address;
 use crate::options::TraceOptions;
 use crate::query::Query;
 use crate::show::show;
@@ -11,10 +13,14 @@ use crate::show::show;
 pub(crate) fn run(options: &TraceOptions) -> CommandResult {
     let query = Query::new(&options.from);
     let trace = match &options.id {
-        Some(id) => query.trace(id)?,
+        Some(id) => {
+            let id: TraceId = id.parse().map_err(|_| format!("{id:?} is no trace id"))?;
+            query.trace(&id.to_string())?
+        }
         None => last(&query, options.service.as_deref())?,
     };
-    let trace = trace.ok_or_else(|| format!("{} has no such trace", options.from))?;
+    let trace =
+        trace.ok_or_else(|| format!("{} has no such trace", address::shown(&options.from)))?;
     show(&[trace], &options.show)
 }
 

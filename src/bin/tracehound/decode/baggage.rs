@@ -33,5 +33,5 @@ pub(super) fn item(key: &str, value: &str) -> Part {
         }
         meaning += &format!("with properties {properties:?}");
     }
-    Part::new(key.escape_debug().to_string(), value, meaning)
+    Part::new(key, value, meaning)
 }

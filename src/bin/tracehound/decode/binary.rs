@@ -5,6 +5,7 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_S
 use tracehound::propagation::BinaryCodec;
 
 use crate::decode::{Part, of_context, print_parts};
+use crate::output::say;
 use crate::{CommandResult, Outcome};
 
 /// Explains each text.
@@ -13,20 +14,20 @@ pub(super) fn run(texts: &[String]) -> CommandResult {
     for text in texts {
         let bytes = bytes(text.trim())
             .ok_or_else(|| format!("{:?} is neither hex digits nor base64", text.trim()))?;
-        println!("{} bytes", bytes.len());
+        say!("{} bytes", bytes.len());
         print_parts(&parts(&bytes));
-        println!();
+        say!("");
         match BinaryCodec::default().extract(&bytes) {
             Ok(Some(context)) => {
-                println!("A receiver of these bytes reads:");
+                say!("A receiver of these bytes reads:");
                 print_parts(&of_context(&context));
             }
             Ok(None) => {
-                println!("A receiver finds no context and starts a trace of its own.");
+                say!("A receiver finds no context and starts a trace of its own.");
                 outcome = Outcome::Bad;
             }
             Err(error) => {
-                println!("A receiver counts an error and starts a trace of its own: {error}");
+                say!("A receiver counts an error and starts a trace of its own: {error}");
                 outcome = Outcome::Bad;
             }
         }

@@ -36,8 +36,10 @@ pub(super) fn trace_id_header(value: &str) -> Vec<Part> {
             false => Part::new("parent id", parent, about_id(parent, 16)),
         },
         match u8::from_str_radix(flags, 16) {
-            Ok(bits) => Part::new("flags", flags, about_flags(Flags::from_bits(bits))),
-            Err(_) => Part::new("flags", flags, "not one or two hex digits"),
+            Ok(bits) if !flags.starts_with('+') => {
+                Part::new("flags", flags, about_flags(Flags::from_bits(bits)))
+            }
+            _ => Part::new("flags", flags, "not one or two hex digits"),
         },
     ]);
     parts

@@ -7,7 +7,7 @@ mod jaeger;
 mod w3c;
 mod zipkin;
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read};
 
 use tracehound::SpanContext;
 use tracehound::diagnostics::Diagnostics;
@@ -16,6 +16,7 @@ use tracehound::propagation::{HttpHeaders, Propagation};
 use tracehound::reporter::NullReporter;
 
 use crate::options::DecodeOptions;
+use crate::output::say;
 use crate::{CommandResult, Outcome};
 
 /// A part of a header: its name, its text, and the meaning of the text.
@@ -27,9 +28,9 @@ pub(super) struct Part {
 }
 
 impl Part {
-    fn new(name: impl Into<String>, text: &str, meaning: impl Into<String>) -> Self {
+    fn new(name: impl AsRef<str>, text: &str, meaning: impl Into<String>) -> Self {
         Self {
-            name: name.into(),
+            name: name.as_ref().escape_debug().to_string(),
             text: text.escape_debug().to_string(),
             meaning: meaning.into(),
         }
@@ -44,8 +45,9 @@ pub(crate) fn run(options: &DecodeOptions) -> CommandResult {
     let mut headers = Vec::new();
     for argument in &options.headers {
         if argument == "-" {
-            for line in io::stdin().lock().lines() {
-                headers.extend(from_dump(&line?));
+            // A dump may have other bytes than text in its bodies.
+            for line in io::stdin().lock().take(MOST_INPUT).split(b'\n') {
+                headers.extend(from_dump(&String::from_utf8_lossy(&line?)));
             }
         } else {
             headers.push(header(argument));
@@ -55,9 +57,9 @@ pub(crate) fn run(options: &DecodeOptions) -> CommandResult {
         return Err("standard input has no header of a format that is known".into());
     }
     for (name, value) in &headers {
-        println!("{name}: {}", value.escape_debug());
+        say!("{}: {}", name.escape_debug(), value.escape_debug());
         print_parts(&explain(name, value));
-        println!();
+        say!("");
     }
     conclude(&headers)
 }
@@ -71,16 +73,16 @@ fn conclude(headers: &[(String, String)]) -> CommandResult {
         .build()?;
     match tracer.extract(&HttpHeaders(headers)) {
         Ok(Some(context)) => {
-            println!("A receiver of these headers reads:");
+            say!("A receiver of these headers reads:");
             print_parts(&of_context(&context));
             Ok(Outcome::Good)
         }
         Ok(None) => {
-            println!("A receiver of these headers finds no context and starts a trace of its own.");
+            say!("A receiver of these headers finds no context and starts a trace of its own.");
             Ok(Outcome::Bad)
         }
         Err(error) => {
-            println!("A receiver counts an error and starts a trace of its own: {error}");
+            say!("A receiver counts an error and starts a trace of its own: {error}");
             Ok(Outcome::Bad)
         }
     }
@@ -211,7 +213,7 @@ fn print_parts(parts: &[Part]) {
     } in parts
     {
         let line = format!("  {name:names$}  {text:texts$}  {meaning}");
-        println!("{}", line.trim_end());
+        say!("{}", line.trim_end());
     }
 }
 
@@ -231,3 +233,5 @@ const NAMES: [&str; 12] = [
     "x-b3-flags",
 ];
 const MOST_ALIGNED: usize = 40;
+/// The bytes of standard input that are read.
+const MOST_INPUT: u64 = 16 << 20;

@@ -22,7 +22,9 @@ pub(super) fn trace_parent(value: &str) -> Vec<Part> {
         trace_id(trace),
         span_id("span id", span),
         match u8::from_str_radix(flags, 16) {
-            Ok(bits) if flags.len() == 2 => Part::new("flags", flags, about_flags(bits)),
+            Ok(bits) if flags.len() == 2 && !flags.starts_with('+') => {
+                Part::new("flags", flags, about_flags(bits))
+            }
             _ => Part::new("flags", flags, "not two hex digits"),
         },
     ];

@@ -4,6 +4,7 @@ use tracehound::Config;
 use tracehound::config::{Explanation, Source};
 
 use crate::options::DoctorOptions;
+use crate::output::{say, shown};
 use crate::report::{Report, Verdict};
 
 /// Reads the settings. Returns `None` if no tracer can be built from them.
@@ -34,7 +35,7 @@ pub(super) fn check(report: &mut Report, options: &DoctorOptions) -> Option<Expl
     }
     if options.verbose {
         for line in explanation.to_string().lines() {
-            println!("     {line}");
+            say!("     {}", shown(line));
         }
     }
     Some(explanation)

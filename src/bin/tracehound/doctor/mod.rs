@@ -13,6 +13,7 @@ use tracehound::config::ConfigError;
 use tracehound::diagnostics::Diagnostics;
 
 use crate::options::DoctorOptions;
+use crate::output::say;
 use crate::report::Report;
 use crate::{CommandResult, Outcome};
 
@@ -38,7 +39,7 @@ pub(crate) fn run(options: &DoctorOptions) -> CommandResult {
 }
 
 fn conclude_disabled(report: &Report) -> Outcome {
-    println!("The tracer is off, so there is nothing more to check.");
+    say!("The tracer is off, so there is nothing more to check.");
     report.conclude()
 }
 
