@@ -362,3 +362,35 @@ fn peers_without_tracing_are_understood() {
         pair(&shop.spans);
     }
 }
+
+#[test]
+fn a_map_behind_a_skipped_field_is_no_context() {
+    for wire in Wire::BOTH {
+        let request = call(wire, |output| {
+            field(output, 2, TType::Struct, |output| {
+                output.write_struct_begin(&TStructIdentifier::new("Order"))?;
+                field(output, ID, TType::Map, |output| {
+                    output.write_map_begin(&TMapIdentifier::new(TType::I32, TType::I32, 1))?;
+                    output.write_i32(7)?;
+                    output.write_i32(8)?;
+                    output.write_map_end()
+                });
+                // A map of the service's own, under another id.
+                field(output, 5, TType::Map, |output| {
+                    output.write_map_begin(&TMapIdentifier::new(
+                        TType::String,
+                        TType::String,
+                        1,
+                    ))?;
+                    output.write_string("uber-trace-id")?;
+                    output.write_string("abc:def:0:1")?;
+                    output.write_map_end()
+                });
+                output.write_field_stop()?;
+                output.write_struct_end()
+            });
+        });
+        let (span, _) = served(wire, request);
+        assert_eq!(span.parent_id, None, "{wire:?}");
+    }
+}
