@@ -92,7 +92,8 @@
 //! production: sampling (`sampling.md`), headers (`formats.md`), where spans go (`ways-out.md`), proxies and Kubernetes
 //! (`deployment.md`), the end of a program (`shutdown.md`), panics (`panics.md`), Lambda (`lambda.md`), forks
 //! (`forks.md`). For operators: missing traces (`missing-traces.md`), metrics (`metrics.md`), requests that hang
-//! (`watching.md`), limits (`limits.md`).
+//! (`watching.md`), limits (`limits.md`), tools for language models
+//! (`agents.md`).
 //!
 //! # Feature flags
 //!

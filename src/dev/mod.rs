@@ -54,6 +54,9 @@
 //! | `/graph` | which services call which: rates, errors, durations |
 //! | `/open-spans` | the spans that are open now |
 //!
+//! A language model reads traces by tools with the names of Jaeger's: `/api/ai/mcp/` speaks the Model Context Protocol.
+//! `docs/guide/agents.md` in the repository lists them.
+//!
 //! # What can other programs send to it?
 //!
 //! Other processes show up too, in any language: the server listens on the ports that Jaeger clients send to.

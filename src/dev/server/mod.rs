@@ -253,6 +253,7 @@ impl DevServer {
     /// | `GET /api/dependencies` | the calls between services |
     /// | `GET /api/live` | server-sent events: what a search would find, as it comes |
     /// | `GET /api/open-spans` | the spans that are open |
+    /// | `POST /api/ai/mcp/` | tools for a language model, over the Model Context Protocol |
     /// | `GET /api/identity` | that this is an embedded agent, its version, and where it takes spans |
     pub fn query_address(&self) -> SocketAddr {
         self.inner.addresses.query
@@ -312,10 +313,7 @@ impl DevServer {
 
     /// Returns all traces that the server holds, the oldest first.
     pub fn traces(&self) -> Vec<Trace> {
-        self.inner.state.look(|store| {
-            let ids = store.trace_ids().into_iter();
-            ids.filter_map(|id| store.trace(id)).collect()
-        })
+        self.inner.state.look(TraceStore::traces)
     }
 
     /// Returns one trace, if the server holds it.

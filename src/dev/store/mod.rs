@@ -147,6 +147,12 @@ impl TraceStore {
         self.order.iter().copied().collect()
     }
 
+    /// Returns copies of all traces that are held, the oldest first.
+    pub(crate) fn traces(&self) -> Vec<Trace> {
+        let ids = self.order.iter();
+        ids.filter_map(|&id| self.trace(id)).collect()
+    }
+
     /// Returns the services of all traces that are held, sorted.
     pub(crate) fn services(&self) -> Vec<String> {
         let spans = self.traces.values().flat_map(|held| &held.spans);

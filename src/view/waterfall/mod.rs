@@ -327,7 +327,7 @@ fn label_text(node: &Node<'_>, limit: usize, style: &Style) -> String {
 }
 
 /// Returns the message of an error.
-fn message(span: &ReceivedSpan) -> Option<String> {
+pub(crate) fn message(span: &ReceivedSpan) -> Option<String> {
     let texts = [tags::MESSAGE, tags::ERROR_OBJECT];
     let fields = span.span.logs.iter().rev().flat_map(|log| &log.fields);
     for field in fields {

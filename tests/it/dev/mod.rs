@@ -4,6 +4,7 @@ mod agent;
 #[cfg(all(feature = "_grpc-receiver", feature = "zipkin"))]
 mod formats;
 mod http;
+mod mcp;
 mod page;
 mod printing;
 mod strategies;

@@ -87,11 +87,7 @@ impl Filter {
 
     /// Returns the traces of a store that fit, in order, at most as many as wanted.
     pub(super) fn find(&self, store: &TraceStore) -> Vec<(Summary, Trace)> {
-        let traces = store
-            .trace_ids()
-            .into_iter()
-            .rev()
-            .filter_map(|id| store.trace(id));
+        let traces = store.traces().into_iter().rev();
         let mut found: Vec<_> = traces
             .filter_map(|trace| Some((self.fit(&trace)?, trace)))
             .collect();
@@ -179,7 +175,7 @@ fn tags(text: &str) -> Option<Vec<(String, String)>> {
 }
 
 /// Reads a duration as Go writes it: `1.5ms`, `1m30s`.
-fn go_duration(text: &str) -> Option<Duration> {
+pub(super) fn go_duration(text: &str) -> Option<Duration> {
     let nanos = nanos_with_units(text)?;
     u64::try_from(nanos).ok().map(Duration::from_nanos)
 }

@@ -1,13 +1,15 @@
-//! The viewer: pages for a browser, text for a terminal, and the JSON of Jaeger's query API.
+//! The viewer: pages for a browser, text for a terminal, the JSON of Jaeger's query API, and tools for language models.
 //!
 //! Each view has a file here and a template. The server draws every view but two, which the script of the page draws:
 //! the trace itself, since its rows come and go as it is scrolled, and the live view.
 
 pub(crate) mod answer;
+mod calendar;
 mod compare;
 mod filter;
 mod graph;
 mod live;
+mod mcp;
 mod open_json;
 mod open_page;
 mod picture;
@@ -50,6 +52,7 @@ pub(super) fn viewer(state: Arc<ServerState>, identity: Identity) -> Router {
         .route("/api/dependencies", get(graph::show_json))
         .route("/api/live", get(live::events))
         .route("/api/open-spans", get(open_page::show_json))
+        .merge(mcp::routes())
         .with_state(state)
 }
 

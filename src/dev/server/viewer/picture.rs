@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::dev::server::viewer::calendar::{DAY, date};
 use crate::view::waterfall::duration_text;
 
 /// Returns the colour of a service, by its place among the services.
@@ -19,20 +20,7 @@ pub(super) fn duration(micros: i64) -> String {
 
 /// Returns a time in microseconds since the epoch as text: `2023-11-14 22:13:20.000 UTC`.
 pub(super) fn time(micros: i64) -> String {
-    let (days, rest) = (micros.div_euclid(DAY), micros.rem_euclid(DAY));
-    // The calendar repeats after 400 years, which begin in March, so that a leap day ends its year.
-    let days = days + 719_468;
-    let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let (month, later) = if month < 10 {
-        (month + 3, 0)
-    } else {
-        (month - 9, 1)
-    };
-    let year = era * 400 + year + later;
+    let ((year, month, day), rest) = (date(micros.div_euclid(DAY)), micros.rem_euclid(DAY));
     let millis = rest / 1_000;
     let (hour, minute, second) = (
         millis / 3_600_000,
@@ -42,9 +30,6 @@ pub(super) fn time(micros: i64) -> String {
     let millis = millis % 1_000;
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{millis:03} UTC")
 }
-
-/// The microseconds of a day.
-const DAY: i64 = 86_400_000_000;
 
 #[cfg(test)]
 mod tests {

@@ -196,10 +196,7 @@ fn encoded(text: &str) -> String {
 
 /// Returns the operations of a service, or of all, sorted.
 fn operations(store: &TraceStore, service: Option<&str>) -> Vec<String> {
-    let traces = store
-        .trace_ids()
-        .into_iter()
-        .filter_map(|id| store.trace(id));
+    let traces = store.traces().into_iter();
     let mut names = BTreeSet::new();
     for span in traces.flat_map(|trace| trace.spans) {
         let is_wanted = service.is_none_or(|service| span.service_name() == service);

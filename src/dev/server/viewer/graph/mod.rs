@@ -17,6 +17,7 @@ use crate::dev::server::viewer::answer::{html, json};
 use crate::dev::server::viewer::graph::layout::{Arrow, Place, layout};
 use crate::dev::server::viewer::graph::numbers::{Calls, Numbers};
 use crate::dev::server::viewer::picture::color;
+use crate::dev::store::TraceStore;
 use crate::view::Trace;
 use crate::view::json::Envelope;
 use crate::view::page::frame::{Frame, View};
@@ -54,7 +55,7 @@ struct CallRow {
 
 /// The services of traces and the calls between them.
 #[derive(Debug, Default)]
-struct Graph {
+pub(super) struct Graph {
     /// The requests that each service has got: its spans whose parents are of other services, or which have none.
     services: BTreeMap<String, Calls>,
     edges: BTreeMap<(String, String), Calls>,
@@ -89,6 +90,12 @@ impl Graph {
         }
     }
 
+    /// Returns the calls from one service to another, with their numbers.
+    pub(super) fn calls(&self) -> impl Iterator<Item = (&(String, String), usize)> {
+        let edges = self.edges.iter();
+        edges.map(|(names, calls)| (names, calls.durations.len()))
+    }
+
     /// Returns the seconds that the traces span, at least one.
     fn seconds(&self) -> f64 {
         let (first, last) = (self.first.unwrap_or(0), self.last.unwrap_or(0));
@@ -96,15 +103,18 @@ impl Graph {
     }
 }
 
+impl<'a> FromIterator<&'a Trace> for Graph {
+    fn from_iter<T: IntoIterator<Item = &'a Trace>>(traces: T) -> Self {
+        let mut graph = Self::default();
+        traces.into_iter().for_each(|trace| graph.add(trace));
+        graph
+    }
+}
+
 /// Returns the graph of all traces that the server holds.
 fn graph(state: &ServerState) -> (Graph, usize) {
-    let traces = state.look(|store| {
-        let ids = store.trace_ids().into_iter();
-        ids.filter_map(|id| store.trace(id)).collect::<Vec<_>>()
-    });
-    let mut graph = Graph::default();
-    traces.iter().for_each(|trace| graph.add(trace));
-    (graph, traces.len())
+    let traces = state.look(TraceStore::traces);
+    (traces.iter().collect(), traces.len())
 }
 
 pub(super) async fn show(State(state): State<Arc<ServerState>>) -> Response {
@@ -175,12 +185,13 @@ struct Dependency {
 
 pub(super) async fn show_json(State(state): State<Arc<ServerState>>) -> Response {
     let (graph, _) = graph(&state);
-    let edges = graph.edges.into_iter();
-    let calls = edges.map(|((parent, child), calls)| Dependency {
-        parent,
-        child,
-        call_count: calls.durations.len(),
-    });
+    let calls = graph
+        .calls()
+        .map(|((parent, child), call_count)| Dependency {
+            parent: parent.clone(),
+            child: child.clone(),
+            call_count,
+        });
     json(StatusCode::OK, &Envelope::list(calls.collect()))
 }
 
