@@ -49,19 +49,22 @@ impl Frame {
     }
 
     pub(crate) fn style(self) -> &'static str {
-        &ASSETS.style
+        &self.assets().style
     }
 
     pub(crate) fn script(self) -> &'static str {
-        &ASSETS.script
+        &self.assets().script
     }
 
     /// Returns the policy (`Content-Security-Policy`) of the page.
     pub(crate) fn policy(self) -> &'static str {
-        if self.is_served() {
-            &ASSETS.served_policy
-        } else {
-            &ASSETS.file_policy
+        &self.assets().policy
+    }
+
+    fn assets(self) -> &'static Assets {
+        match self.is_served() {
+            true => &SERVED,
+            false => &FILE,
         }
     }
 }
@@ -69,27 +72,34 @@ impl Frame {
 struct Assets {
     style: String,
     script: String,
-    served_policy: String,
-    file_policy: String,
+    policy: String,
 }
 
 impl Assets {
-    fn new() -> Self {
-        let style = lean(STYLE);
-        let script = format!("\"use strict\";(()=>{{\n{}}})();", lean(SCRIPT));
+    /// Makes the assets of the sources, with a policy that allows these and `more`.
+    fn new(styles: &[&str], scripts: &[&str], more: &str) -> Self {
+        let style = lean(&styles.concat());
+        let script = format!("\"use strict\";(()=>{{\n{}}})();", lean(&scripts.concat()));
         let (style_hash, script_hash) = (hash(&style), hash(&script));
-        let policy = |more: &str| {
-            format!(
-                "default-src 'none'; script-src '{script_hash}'; style-src '{style_hash}'; img-src data:; \
-                 base-uri 'none'; {more}"
-            )
-        };
+        let policy = format!(
+            "default-src 'none'; script-src '{script_hash}'; style-src '{style_hash}'; img-src data:; \
+             base-uri 'none'; {more}"
+        );
         Self {
-            served_policy: policy("connect-src 'self'; form-action 'self'"),
-            file_policy: policy("form-action 'none'"),
             style,
             script,
+            policy,
         }
+    }
+
+    /// Returns those of a file, which has nothing of the other pages of a server.
+    fn file() -> Self {
+        Self::new(&[STYLE], &[SCRIPT, MAIN], "form-action 'none'")
+    }
+
+    fn served() -> Self {
+        let more = "connect-src 'self'; form-action 'self'";
+        Self::new(&[STYLE, SERVED_STYLE], &[SCRIPT, LIVE, MAIN], more)
     }
 }
 
@@ -109,7 +119,8 @@ fn hash(text: &str) -> String {
     format!("sha256-{}", STANDARD.encode(Sha256::digest(text)))
 }
 
-static ASSETS: LazyLock<Assets> = LazyLock::new(Assets::new);
+static FILE: LazyLock<Assets> = LazyLock::new(Assets::file);
+static SERVED: LazyLock<Assets> = LazyLock::new(Assets::served);
 
 /// The views in the head of each page of the server.
 const VIEWS: [(View, &str, &str); 5] = [
@@ -121,6 +132,7 @@ const VIEWS: [(View, &str, &str); 5] = [
 ];
 
 const STYLE: &str = include_str!("style.css");
+const SERVED_STYLE: &str = include_str!("served.css");
 /// The parts of the script, each of which needs those before it.
 const SCRIPT: &str = concat!(
     include_str!("script/base.js"),
@@ -128,13 +140,15 @@ const SCRIPT: &str = concat!(
     include_str!("script/minimap.js"),
     include_str!("script/detail.js"),
     include_str!("script/row.js"),
+    include_str!("script/splitter.js"),
     include_str!("script/timeline.js"),
     include_str!("script/flame.js"),
     include_str!("script/table.js"),
+    include_str!("script/search.js"),
     include_str!("script/viewer.js"),
-    include_str!("script/live.js"),
-    include_str!("script/main.js"),
 );
+const LIVE: &str = include_str!("script/live.js");
+const MAIN: &str = include_str!("script/main.js");
 
 #[cfg(test)]
 mod tests {
@@ -142,11 +156,12 @@ mod tests {
 
     #[test]
     fn the_script_and_the_style_cannot_end_their_elements() {
-        let Assets { style, script, .. } = Assets::new();
-        for text in [&style, &script] {
-            let text = text.to_ascii_lowercase();
-            for end in ["</script", "<script", "</style", "<!--"] {
-                assert!(!text.contains(end), "{end}");
+        for Assets { style, script, .. } in [Assets::file(), Assets::served()] {
+            for text in [&style, &script] {
+                let text = text.to_ascii_lowercase();
+                for end in ["</script", "<script", "</style", "<!--"] {
+                    assert!(!text.contains(end), "{end}");
+                }
             }
         }
     }
@@ -164,7 +179,9 @@ mod tests {
             "DOMParser",
             "createContextualFragment",
         ] {
-            assert!(!SCRIPT.contains(way), "{way}");
+            for script in [SCRIPT, LIVE, MAIN] {
+                assert!(!script.contains(way), "{way}");
+            }
         }
     }
 

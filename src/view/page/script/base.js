@@ -38,8 +38,8 @@ function dateText(micros) {
   return Number.isNaN(date.getTime()) ? String(micros) : date.toLocaleString();
 }
 
-function countText(count, noun) {
-  return count + " " + noun + (count === 1 ? "" : "s");
+function countText(count, noun, nouns = noun + "s") {
+  return count + " " + (count === 1 ? noun : nouns);
 }
 
 // Colours that stand out from a light and a dark background alike, in the order in which services appear.
@@ -104,5 +104,6 @@ function themeButton() {
     label();
   });
   label();
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", label);
   return button;
 }

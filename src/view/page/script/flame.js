@@ -1,6 +1,6 @@
 // The flame graph: spans of one name and one parent's name are one box, as wide as the time spent in and below them.
 
-// The tree of the boxes. Children that ran side by side add up, so a box may stand for more time than has passed.
+// The tree of the boxes, and the box of each span. Children that ran side by side add up, so a box may stand for more time than has passed.
 function flameTree(trace) {
   const whole = { name: "all spans", service: -1, value: 0, self: 0, count: 0, errors: 0, children: new Map(), depth: -1 };
   const boxes = [];
@@ -11,7 +11,7 @@ function flameTree(trace) {
     let box = parent.children.get(key);
     if (!box) {
       box = { name: span.name, service: span.service, value: 0, self: 0, count: 0, errors: 0, children: new Map(),
-        parent, depth: parent.depth + 1 };
+        parent, depth: parent.depth + 1, hits: 0 };
       parent.children.set(key, box);
     }
     box.self += own[span.index];
@@ -24,7 +24,7 @@ function flameTree(trace) {
     box.value += box.self;
     box.parent.value += box.value;
   }
-  return whole;
+  return [whole, boxes];
 }
 
 // The time of each span in which no child of it ran.
@@ -47,7 +47,9 @@ function selfTimes(trace) {
 class Flame {
   constructor(trace) {
     this.trace = trace;
-    this.whole = flameTree(trace);
+    [this.whole, this.boxOf] = flameTree(trace);
+    this.noun = "place";
+    this.marked = new Set();
     this.root = this.whole;
     this.boxes = el("div", { class: "boxes", role: "group", "aria-label": "Flame graph" });
     this.info = el("p", { class: "facts", role: "status" });
@@ -86,7 +88,7 @@ class Flame {
       item.node = el("button", {
         type: "button", tabindex: box === this.root ? "0" : "-1",
         title: this.text(box), "aria-label": this.text(box),
-        class: box.errors > 0 ? "failed" : null,
+        class: this.classOf(box),
         style: { left: left + "px", width: Math.max(wide - 1, 1) + "px", top: level * height + "px" },
         onclick: () => this.zoom(at),
         onfocus: () => { this.info.textContent = this.text(box); },
@@ -103,8 +105,39 @@ class Flame {
     const service = box.service < 0 ? "" : this.trace.services[box.service] + ": ";
     const part = ((box.value / Math.max(this.whole.value, 1)) * 100).toFixed(1);
     const calls = box.count ? ", " + countText(box.count, "span") : "";
-    const errors = box.errors ? ", " + countText(box.errors, "error") : "";
+    const errors = (box.errors ? ", " + countText(box.errors, "error") : "")
+      + (box.hits ? ", " + countText(box.hits, "match", "matches") : "");
     return `${service}${box.name}: ${durationText(box.value)} (${part} %), ${durationText(box.self)} of its own${calls}${errors}`;
+  }
+
+  // Marks the boxes of spans, and lets the others fade.
+  mark(hits) {
+    for (const box of this.marked) box.hits = 0;
+    this.marked = new Set([...hits].map((index) => this.boxOf[index]));
+    for (const index of hits) this.boxOf[index].hits += 1;
+    this.match = undefined;
+    this.boxes.classList.toggle("searched", hits.size > 0);
+    this.draw();
+    return [...this.marked];
+  }
+
+  // Shows a box. It zooms only if the box has no room otherwise.
+  goTo(box) {
+    this.match = box;
+    const isWide = (item) => item.box === box && item.width > 30;
+    if (!this.drawn?.some(isWide)) this.root = box.parent;
+    this.draw();
+    if (!this.drawn?.some(isWide)) {
+      this.root = box;
+      this.draw();
+    }
+    this.info.textContent = this.text(box);
+    this.drawn?.find((item) => item.box === box)?.node.scrollIntoView({ block: "nearest" });
+  }
+
+  classOf(box) {
+    const classes = [box.errors > 0 && "failed", box.hits > 0 && "match", box === this.match && "current"];
+    return classes.filter(Boolean).join(" ") || null;
   }
 
   zoom(at) {

@@ -23,7 +23,7 @@ function spanRow(timeline, span) {
     el("bdi", { class: "operation" }, span.name),
     isCollapsed ? el("span", { class: "more" }, ` +${span.next - span.index - 1}`) : null);
   return el("div", {
-    class: timeline.matches.has(span.index) ? "row match" : "row",
+    class: "row" + (timeline.matches.has(span.index) ? " match" : "") + (timeline.match === span.index ? " current" : ""),
     role: "row",
     tabindex: span.index === timeline.cursor ? "0" : "-1",
     "data-index": span.index,

@@ -7,10 +7,11 @@ function statistics(trace) {
     const key = span.service + " " + span.name;
     let group = groups.get(key);
     if (!group) {
-      group = { service: trace.serviceName(span), name: span.name, color: span.service,
-        count: 0, errors: 0, total: 0, self: 0, least: Infinity, most: 0 };
+      group = { service: trace.serviceName(span), name: span.name, color: span.service, spans: [],
+        count: 0, errors: 0, total: 0, self: 0, least: Infinity, most: 0, hits: 0 };
       groups.set(key, group);
     }
+    group.spans.push(span.index);
     group.count += 1;
     group.errors += span.isError ? 1 : 0;
     group.total += span.duration;
@@ -28,8 +29,10 @@ const COLUMNS = [
 const TIMES = new Set(["total", "mean", "least", "most", "self"]);
 
 class SpanTable {
-  constructor(trace, find) {
+  constructor(trace, find, sorted) {
     this.find = find;
+    this.sorted = sorted;
+    this.noun = "operation";
     this.groups = statistics(trace);
     this.by = "self";
     this.isDescending = true;
@@ -45,10 +48,31 @@ class SpanTable {
     this.draw();
   }
 
+  // Marks the operations of spans.
+  mark(hits) {
+    for (const group of this.groups) group.hits = group.spans.filter((index) => hits.has(index)).length;
+    this.match = undefined;
+    this.draw();
+    return this.shown.filter((group) => group.hits > 0);
+  }
+
+  goTo(group) {
+    this.match?.node.parentElement.classList.remove("current");
+    this.match = group;
+    const row = group.node.parentElement;
+    row.classList.add("current");
+    row.scrollIntoView({ block: "center" });
+  }
+
+  classOf(group) {
+    return [group.hits > 0 && "match", group === this.match && "current"].filter(Boolean).join(" ") || null;
+  }
+
   sort(key) {
     this.isDescending = this.by === key ? !this.isDescending : typeof this.groups[0]?.[key] !== "string";
     this.by = key;
     this.draw();
+    this.sorted();
   }
 
   draw() {
@@ -59,20 +83,23 @@ class SpanTable {
       const sort = this.isDescending ? "descending" : "ascending";
       this.heads[at].setAttribute("aria-sort", key === this.by ? sort : "none");
     });
-    const rows = this.groups.slice(0, MOST_GROUPS);
-    this.body.replaceChildren(...rows.map((group) => el("tr", {}, COLUMNS.map(([key]) => {
+    // A match is shown, whatever its weight.
+    const rows = this.groups.filter(({ hits }, place) => place < MOST_GROUPS || hits > 0).slice(0, 2 * MOST_GROUPS);
+    this.body.replaceChildren(...rows.map((group) => el("tr", { class: this.classOf(group) }, COLUMNS.map(([key]) => {
       const value = group[key];
       if (key === "service") {
         return el("td", {}, el("i", { class: "service-color", style: { background: serviceColor(group.color) } }),
           el("bdi", {}, value));
       }
       if (key === "name") {
-        return el("td", {}, el("button", { type: "button", class: "link", onclick: () => this.find(value) },
-          el("bdi", {}, value)));
+        group.node = el("td", {}, el("button", { type: "button", class: "link", onclick: () => this.find(value) },
+          el("bdi", {}, value)), group.hits > 0 ? el("span", { class: "note" }, " " + countText(group.hits, "match", "matches")) : null);
+        return group.node;
       }
       const text = TIMES.has(key) ? durationText(value) : String(value);
       return el("td", { class: key === "errors" && value > 0 ? "number error" : "number" }, text);
     }))));
+    this.shown = rows;
     const more = this.groups.length - rows.length;
     this.note.textContent = more > 0 ? `${countText(more, "more operation")} of less weight` : "";
   }

@@ -8,7 +8,9 @@ class Timeline {
     this.collapsed = new Set();
     this.opened = new Set();
     this.heights = new Map();
+    this.noun = "span";
     this.matches = new Set();
+    this.match = -1;
     this.cursor = 0;
     this.nodes = new Map();
     this.details = new Map();
@@ -37,6 +39,7 @@ class Timeline {
           button("+", "Zoom in", () => this.zoom(0.6)),
           button("−", "Zoom out", () => this.zoom(1 / 0.6)),
           button("⤢", "Show the whole trace", () => this.show(0, trace.duration))),
+        splitter(() => this.redraw()),
         this.axis),
       this.grid);
     addEventListener("scroll", this.draw, { passive: true });
@@ -182,8 +185,19 @@ class Timeline {
     this.axis.replaceChildren(...ticks);
   }
 
+  // Marks spans. They are in the order of the rows.
+  mark(hits) {
+    this.matches = hits;
+    this.match = -1;
+    this.clear();
+    this.redraw();
+    return [...hits];
+  }
+
   // Moves the focus to a span, and opens whatever hides it.
   goTo(index, withFocus = true) {
+    this.nodes.get(this.match)?.classList.remove("current");
+    this.match = this.matches.has(index) ? index : -1;
     for (let up = this.trace.spans[index].parent; up >= 0; up = this.trace.spans[up].parent) this.collapsed.delete(up);
     const before = this.cursor;
     this.cursor = index;
@@ -196,6 +210,7 @@ class Timeline {
     this.nodes.get(before)?.setAttribute("tabindex", "-1");
     const row = this.nodes.get(index);
     row.setAttribute("tabindex", "0");
+    row.classList.toggle("current", index === this.match);
     if (withFocus) row.focus({ preventScroll: true });
   }
 

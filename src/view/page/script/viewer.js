@@ -4,7 +4,8 @@ const KEYS = [
   ["f", "next span"], ["b", "previous span"], ["s", "scroll down"], ["w", "scroll up"],
   ["← →", "pan; with Shift faster (a and d, too)"], ["↑ ↓", "zoom in and out; with Shift faster"],
   ["[", "expand all"], ["]", "collapse all"], ["o", "expand one level"], ["p", "collapse one level"],
-  ["Ctrl+B", "find in the trace"], ["Escape", "clear the search"], ["?", "these keys"],
+  ["Ctrl+B", "find in the trace"], ["Enter", "next match, in the search; with Shift the previous one"],
+  ["Escape", "clear the search"], ["?", "these keys"],
   ["Enter", "details of the row with the focus, in which ↑ ↓ ← → move and fold"],
 ];
 
@@ -13,23 +14,16 @@ class Viewer {
     this.trace = trace;
     this.timeline = new Timeline(trace);
     this.help = keyHelp();
-    this.field = el("input", {
-      type: "search", placeholder: "Find…", "aria-label": "Find in the trace",
-      oninput: () => this.find(this.field.value),
-      onkeydown: (event) => {
-        if (event.key === "Enter") this.nextMatch(event.shiftKey ? -1 : 1);
-      },
-    });
-    this.found = el("span", { role: "status" });
+    this.search = new Search(trace);
     this.panels = {};
     this.tabs = el("div", { class: "tabs", role: "tablist", "aria-label": "Views of the trace" },
-      this.tab("timeline", "Timeline", () => this.timeline.node),
-      this.tab("flame", "Flame graph", () => new Flame(trace).node),
-      this.tab("table", "Table", () => new SpanTable(trace, (name) => this.find(name, true)).node));
+      this.tab("timeline", "Timeline", () => this.timeline),
+      this.tab("flame", "Flame graph", () => new Flame(trace)),
+      this.tab("table", "Table", () => new SpanTable(trace, (name) => this.findInTimeline(name), () => this.search.mark())));
     arrowKeys(this.tabs, "[role=tab]", (tab) => tab.click());
     this.node = el("article", { class: "trace" },
       traceHead(trace, links, this),
-      el("div", { class: "bar-of-views" }, this.tabs, el("div", { class: "find" }, this.field, this.found)),
+      el("div", { class: "bar-of-views" }, this.tabs, this.search.node),
       Object.values(this.panels).map(({ node }) => node), this.help);
     this.keys = (event) => this.key(event);
     this.hash = () => this.goToHash();
@@ -64,38 +58,19 @@ class Viewer {
       tab.setAttribute("aria-selected", String(isChosen));
       tab.setAttribute("tabindex", isChosen ? "0" : "-1");
     }
-    const { node, make } = this.panels[name];
-    if (!node.hasChildNodes()) node.append(make());
-    if (name === "timeline") this.timeline.layOut();
-  }
-
-  // Marks the spans that have the text in their names, tags or logs.
-  find(text, isGoing = false) {
-    const { trace, timeline } = this;
-    this.field.value = text;
-    const wanted = text.trim().toLowerCase();
-    const has = (text) => String(text).toLowerCase().includes(wanted);
-    const inTags = (flat) => trace.tags(flat).some(({ key, value }) => has(`${key}=${value}`));
-    const isMatch = (span) => has(span.name) || has(trace.serviceName(span)) || span.id === wanted
-      || inTags(span.tags) || span.logs.some(([, fields]) => inTags(fields));
-    this.hits = wanted ? trace.spans.filter(isMatch).map(({ index }) => index) : [];
-    this.hit = -1;
-    timeline.matches = new Set(this.hits);
-    timeline.clear();
-    timeline.redraw();
-    this.found.textContent = wanted ? countText(this.hits.length, "span") : "";
-    if (isGoing) {
-      this.choose("timeline");
-      this.nextMatch(1);
+    const panel = this.panels[name];
+    if (!panel.view) {
+      panel.view = panel.make();
+      panel.node.append(panel.view.node);
     }
+    if (name === "timeline") this.timeline.layOut();
+    this.search.show(panel.view);
   }
 
-  nextMatch(step) {
-    if (!this.hits?.length) return;
-    const count = this.hits.length;
-    this.hit = this.hit < 0 && step < 0 ? count - 1 : (this.hit + step + count) % count;
-    this.timeline.goTo(this.hits[this.hit], false);
-    this.found.textContent = `${this.hit + 1} of ${countText(count, "span")}`;
+  findInTimeline(text) {
+    this.choose("timeline");
+    this.search.find(text);
+    this.search.step(1);
   }
 
   goToHash() {
@@ -112,12 +87,12 @@ class Viewer {
     const isTyping = event.target.matches?.("input, select, textarea");
     if ((event.ctrlKey || event.metaKey) && event.key === "b") {
       event.preventDefault();
-      this.field.focus();
-      this.field.select();
+      this.search.field.focus();
+      this.search.field.select();
       return;
     }
     if (event.key === "Escape" && !this.help.open) {
-      this.find("");
+      this.search.find("");
       if (isTyping) event.target.blur();
       return;
     }
