@@ -17,7 +17,7 @@
 //! | `replay.rs` | recordings of other clients (`tests/vectors/` of the repository) are read back as recorded |
 //! | `differences.rs` | every entry of the tables for Thrift is true, each with a span made for it |
 //! | `zipkin.rs` | the [`Zipkin`] server of this crate starts, shows what it is sent, and ends |
-//! | `dev_python/` | the published Python client and the library's embedded agent understand each other |
+//! | `dev_python/` | published Python clients and the library's embedded agent understand each other: Jaeger's, and one of the Model Context Protocol |
 //! | `udp/` | spans made with the library and sent by it are read back as they were made |
 //! | `ways_out/` | spans made with the library and sent by its senders of requests are read back as they were made, also from a Zipkin server and an OpenTelemetry [`Collector`] |
 //! | `peers.rs` | each service of the crossdock over a published client does its part when it calls itself |

@@ -31,8 +31,8 @@ pub use lacks::{Aspect, Hop, LACKS, Lack};
 pub use matrix::{Matrix, Outcome};
 pub use orders::Orders;
 pub use peers::{
-    GO_DECISIONS, GO_DRIVER, JAVA_DECISIONS, NATS_SERVER, ON_NATS, OTEL_SAMPLING, PUBLISHED,
-    PYTHON_GRPC_STREAMS, PYTHON_WITH_GRPC, Peer,
+    AXE, GO_DECISIONS, GO_DRIVER, JAVA_DECISIONS, MCP_CLIENT, NATS_SERVER, ON_NATS, OTEL_SAMPLING,
+    PUBLISHED, PYTHON_GRPC_STREAMS, PYTHON_WITH_GRPC, Peer,
 };
 pub use protocol::{
     Answer, BAGGAGE_KEY, Downstream, JoinTrace, Observed, RAW_KEYS, RAW_VALUE, StartTrace,

@@ -110,6 +110,23 @@ pub const PYTHON_GRPC_STREAMS: Peer = Peer {
     program: Program::Built(with_grpc::GRPC_STREAMS),
 };
 
+/// A program over the published Python client of the Model Context Protocol, which is no service but is built like one.
+/// It calls all tools of a server: its arguments are the server's address, and `auto` or `legacy`.
+pub const MCP_CLIENT: Peer = Peer {
+    name: "mcp-client",
+    formats: &[],
+    version: ("", ""),
+    program: Program::Built(with_grpc::MCP_CLIENT),
+};
+
+/// The script of axe-core, a checker of pages, which is no service but is had like one. The program prints it.
+pub const AXE: Peer = Peer {
+    name: "axe-core",
+    formats: &[],
+    version: ("", ""),
+    program: Program::Built(node::AXE),
+};
+
 /// The published driver of the Go client's crossdock, which is no service but is started like one. It calls services at
 /// the port that it listens on.
 pub const GO_DRIVER: Peer = Peer {

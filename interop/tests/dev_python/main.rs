@@ -1,7 +1,8 @@
-//! The published Python client and the library: its spans in the embedded agent, and one trace
-//! through both.
+//! Published Python clients and the embedded agent: Jaeger's, whose spans it takes, alone and in one trace with ours,
+//! and one of the Model Context Protocol, which calls its tools.
 
 mod headers;
+mod mcp;
 mod program;
 mod server;
 mod store;

@@ -47,6 +47,25 @@ pub(crate) const NATS: Recipe = Recipe {
     run: &["node", "./nats_peer.js"],
 };
 
+/// The script of axe-core 4.14.1, which checks what is in a page.
+pub(crate) const AXE: Recipe = Recipe {
+    name: "axe-core",
+    files: &[
+        (
+            "package.json",
+            include_str!("../../../node/axe/package.json"),
+        ),
+        (
+            "package-lock.json",
+            include_str!("../../../node/axe/package-lock.json"),
+        ),
+    ],
+    tools: TOOLS,
+    steps: &[INSTALL],
+    interpreter: None,
+    run: &["cat", "./node_modules/axe-core/axe.min.js"],
+};
+
 pub(super) const SERVICE: &str = include_str!("../../../node/service.js");
 pub(super) const TOOLS: &[Line] = &[INTERPRETER, &["npm", "--version"]];
 /// Installs what the lock file says, and runs no script of a package.

@@ -36,6 +36,22 @@ pub(crate) const WITH_NATS: Recipe = Recipe {
     run: &["./env/bin/python", "./nats_peer.py"],
 };
 
+/// A client of the Model Context Protocol over `mcp` 2.3.0.
+pub(crate) const MCP_CLIENT: Recipe = Recipe {
+    name: "python-mcp",
+    files: &[
+        ("mcp_calls.py", include_str!("../../../python/mcp_calls.py")),
+        (
+            "requirements.txt",
+            include_str!("../../../python/requirements-mcp.txt"),
+        ),
+    ],
+    tools: TOOLS,
+    steps: INSTALL,
+    interpreter: INTERPRETER,
+    run: &["./env/bin/python", "./mcp_calls.py"],
+};
+
 /// A client and a server of gRPC streams over `grpcio` 1.76.0.
 pub(crate) const GRPC_STREAMS: Recipe = Recipe {
     name: "python-grpc-streams",
