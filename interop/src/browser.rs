@@ -134,6 +134,23 @@ impl Browser {
             .map(drop)
     }
 
+    /// Drags with the mouse from one place of the page to another. Places are pixels from the left and the top.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the browser does.
+    pub fn drag(&self, from: (i64, i64), to: (i64, i64)) -> Result<(), Error> {
+        let go =
+            |(x, y): (i64, i64)| json!({"type": "pointerMove", "duration": 20, "x": x, "y": y});
+        let button = |way: &str| json!({"type": way, "button": 0});
+        let actions = [go(from), button("pointerDown"), go(to), button("pointerUp")];
+        let mouse = json!({"pointerType": "mouse"});
+        let source =
+            json!({"type": "pointer", "id": "mouse", "parameters": mouse, "actions": actions});
+        self.command("/actions", &json!({"actions": [source]}))
+            .map(drop)
+    }
+
     /// Sets the size of the page, and whether the system asks for dark colours.
     ///
     /// # Errors

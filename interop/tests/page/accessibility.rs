@@ -1,6 +1,8 @@
-//! Rules that let everybody read a page: names, roles and contrast.
+//! Rules that let everybody read a page: names, roles and contrast. Some are our own; axe-core has the others.
 
-use tracehound_interop::Browser;
+use std::sync::OnceLock;
+
+use tracehound_interop::{Browser, crossdock::AXE};
 
 use crate::Result;
 
@@ -9,8 +11,40 @@ pub(crate) fn assert_accessible(browser: &Browser, what: &str) -> Result {
     let problems = browser.run(RULES, &[])?;
     let problems: Vec<String> = serde_json::from_value(problems)?;
     assert!(problems.is_empty(), "{what}: {problems:#?}");
+    static SCRIPT: OnceLock<Option<String>> = OnceLock::new();
+    let script = match SCRIPT.get() {
+        Some(script) => script,
+        None => {
+            let script = script()?;
+            SCRIPT.get_or_init(|| script)
+        }
+    };
+    let Some(script) = script else {
+        return Ok(());
+    };
+    let violations = browser.run(&format!("{script}\n{RUN}"), &[])?;
+    let violations: Vec<String> = serde_json::from_value(violations)?;
+    assert!(violations.is_empty(), "{what}: {violations:#?}");
     Ok(())
 }
+
+/// Returns the script of axe-core; `None`, and a word about it, on a machine that cannot have it.
+fn script() -> Result<Option<String>> {
+    if !AXE.is_there_or_skipped()? {
+        return Ok(None);
+    }
+    let output = AXE.command()?.output()?;
+    if !output.status.success() || output.stdout.is_empty() {
+        return Err(format!("no script of axe-core: {}", output.status).into());
+    }
+    Ok(Some(String::from_utf8(output.stdout)?))
+}
+
+/// Returns the violations of all rules of axe-core.
+const RUN: &str = r#"
+return window.axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) => violations.map((violation) =>
+  `${violation.id}: ${violation.nodes.slice(0, 3).map(({ html }) => html.slice(0, 160)).join(" | ")}`));
+"#;
 
 /// Returns the problems of a page. Contrast is that of WCAG 2, level AA.
 const RULES: &str = r#"

@@ -205,6 +205,140 @@ fn the_keys_are_those_of_jaegers_user_interface() -> Result {
 }
 
 #[test]
+fn the_search_marks_its_matches_in_every_view_and_steps_through_them() -> Result {
+    let Some(browser) = Browser::start_or_skip()? else {
+        return Ok(());
+    };
+    let _file = open(&browser, &traces::ordinary())?;
+    let status = || {
+        value(
+            &browser,
+            "document.querySelector('.find [role=status]').textContent",
+        )
+    };
+    browser.press(&["Control+b", "r", "e", "d", "i", "s"])?;
+    wait(
+        &browser,
+        "return document.querySelectorAll('.row.match').length === 2",
+    )?;
+    for (key, told, current) in [
+        ("Enter", "1 of 2 spans", "4"),
+        ("Enter", "2 of 2 spans", "5"),
+        ("Enter", "1 of 2 spans", "4"),
+        ("Shift+Enter", "2 of 2 spans", "5"),
+    ] {
+        browser.press(&[key])?;
+        assert_eq!(status()?, told);
+        let row = "document.querySelector('.row.current').getAttribute('aria-rowindex')";
+        assert_eq!(value(&browser, row)?, current, "{told}");
+    }
+    let next = "document.querySelector('.find [aria-label=\"Next match\"]').click()";
+    for (tab, noun, marked, current) in [
+        (
+            "flame",
+            "2 spans in 1 place",
+            ".boxes .match",
+            ".boxes .match.current",
+        ),
+        (
+            "table",
+            "2 spans in 1 operation",
+            "tr.match",
+            "tr.match.current",
+        ),
+    ] {
+        browser.run(
+            "document.getElementById('tab-' + arguments[0]).click()",
+            &[tab.into()],
+        )?;
+        let count = |selector: &str| {
+            value(
+                &browser,
+                &format!("document.querySelectorAll('{selector}').length"),
+            )
+        };
+        assert_eq!(
+            (status()?, count(marked)?, count(current)?),
+            (noun.into(), 1.into(), 0.into())
+        );
+        browser.run(next, &[])?;
+        assert_eq!(
+            (status()?, count(current)?),
+            (format!("1 of 1: {noun}").into(), 1.into())
+        );
+    }
+    let text = value(&browser, "document.querySelector('tr.match').innerText")?;
+    assert!(
+        text.as_str().is_some_and(|text| text.contains("2 matches")),
+        "{text}"
+    );
+    browser.press(&["Escape"])?;
+    wait(
+        &browser,
+        "return document.querySelectorAll('.match').length === 0",
+    )?;
+    assert_eq!(status()?, "");
+    assert_eq!(
+        value(
+            &browser,
+            "document.querySelectorAll('.find button:disabled').length"
+        )?,
+        2
+    );
+    assert_silent(&browser, "search")
+}
+
+#[test]
+fn the_border_between_names_and_times_moves_by_mouse_and_keys() -> Result {
+    let Some(browser) = Browser::start_or_skip()? else {
+        return Ok(());
+    };
+    browser.look(1_000, 700, false)?;
+    let _file = open(&browser, &traces::ordinary())?;
+    let splitter = "document.querySelector('.splitter')";
+    let now = || {
+        value(
+            &browser,
+            &format!("Number({splitter}.getAttribute('aria-valuenow'))"),
+        )
+    };
+    let name = || {
+        value(
+            &browser,
+            "Math.round(document.querySelector('.name').getBoundingClientRect().width)",
+        )
+    };
+    let place = value(
+        &browser,
+        &format!(
+            "(({{ x, y, width, height }}) => [x + width / 2, y + height / 2].map(Math.round))({splitter}.getBoundingClientRect())"
+        ),
+    )?;
+    let place: (i64, i64) = serde_json::from_value(place)?;
+    let before = name()?.as_i64().unwrap_or(0);
+    assert_eq!(now()?, 36);
+    browser.drag(place, (place.0 + 150, place.1 + 30))?;
+    let after = name()?.as_i64().unwrap_or(0);
+    assert!((after - before - 150).abs() <= 3, "{before} {after}");
+    // The keys move it too, and do not pan the time meanwhile.
+    let moved = now()?.as_i64().unwrap_or(0);
+    browser.press(&["ArrowRight", "Shift+ArrowLeft"])?;
+    assert_eq!(now()?, moved - 8);
+    browser.press(&["Home"])?;
+    assert_eq!(now()?, 10);
+    browser.press(&["End"])?;
+    assert_eq!(now()?, 85);
+    let shown = "[...document.querySelectorAll('.handle')].map(h => h.getAttribute('aria-valuenow')).join()";
+    assert_eq!(value(&browser, shown)?, "0,100");
+    browser.run(
+        &format!("{splitter}.dispatchEvent(new MouseEvent('dblclick'))"),
+        &[],
+    )?;
+    assert_eq!((now()?, name()?), (36.into(), before.into()));
+    assert_silent(&browser, "splitter")
+}
+
+#[test]
 fn nothing_of_a_hostile_trace_runs() -> Result {
     let Some(browser) = Browser::start_or_skip()? else {
         return Ok(());
