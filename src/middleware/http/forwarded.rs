@@ -48,13 +48,7 @@ impl<'h> Forwarded<'h> {
     ) -> Self {
         let mut seen = Self::default();
         let values = headers.get_all(FORWARDED).iter().rev();
-        let elements = values.flat_map(|value| {
-            let text = value.to_str().unwrap_or("\"");
-            elements(text)
-                .unwrap_or_else(|| vec![None])
-                .into_iter()
-                .rev()
-        });
+        let elements = values.flat_map(|value| elements(value.as_bytes()));
         for (hop, element) in elements.take(MOST_HOPS).enumerate() {
             let Some(element) = element else { break };
             let client = element.client.or(seen.client);
@@ -88,22 +82,36 @@ impl<'h> Forwarded<'h> {
     }
 }
 
-/// Returns the items of a header that is a list, from the end. Text that is not ASCII is an empty item.
+/// Returns the items of a header that is a list, from the end. One that is no text is empty: the client may have
+/// written it, and the proxy has added its own behind it.
 fn backwards<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h str> {
     let values = headers.get_all(name).iter().rev();
     values.flat_map(|value| {
-        value
-            .to_str()
-            .unwrap_or_default()
-            .rsplit(',')
-            .map(str::trim)
+        let items = value.as_bytes().rsplit(|byte| *byte == b',');
+        items.map(|item| str::from_utf8(item).unwrap_or_default().trim())
     })
 }
 
-/// Returns the elements of a value of `forwarded`, or `None` if its quotes are not in pairs.
-fn elements(text: &str) -> Option<Vec<Option<Forwarded<'_>>>> {
-    let elements = split(text, b',')?;
-    Some(elements.into_iter().map(Forwarded::element).collect())
+/// Returns the last [`MOST_HOPS`] elements of a value of `forwarded` or fewer, from the end. A malformed one is `None`.
+///
+/// The value is read from its end, where the nearest proxy has written: a quote that the client has left open must not
+/// take the proxy's element away.
+fn elements(value: &[u8]) -> Vec<Option<Forwarded<'_>>> {
+    let element = |text| Forwarded::element(str::from_utf8(text).ok()?);
+    let (mut elements, mut end, mut is_quoted) = (Vec::new(), value.len(), false);
+    for (at, byte) in value.iter().enumerate().rev() {
+        if *byte == b'"' {
+            is_quoted = !is_quoted;
+        } else if *byte == b',' && !is_quoted {
+            elements.push(element(&value[at + 1..end]));
+            end = at;
+            if elements.len() == MOST_HOPS {
+                return elements;
+            }
+        }
+    }
+    elements.push(element(&value[..end]));
+    elements
 }
 
 /// Splits a text at a separator outside of quotes, into the last [`MOST_HOPS`] parts or fewer. Returns `None` if a quote
@@ -174,12 +182,15 @@ const LONGEST_HOST: usize = 255 + 6;
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     fn headers(rows: &[(&'static str, &str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for (name, value) in rows {
-            headers.append(*name, value.parse().expect("a value"));
+            let value = HeaderValue::from_bytes(value.as_bytes());
+            headers.append(*name, value.expect("a value"));
         }
         headers
     }
@@ -215,6 +226,8 @@ mod tests {
             ("::ffff:203.0.113.7", "203.0.113.7"),
             ("[203.0.113.7]", ""),
             ("203.0.113.7, ", ""),
+            ("é, 203.0.113.7", "203.0.113.7"),
+            ("203.0.113.7, é", ""),
             (&many, "10.0.0.1"),
         ];
         for (value, expected) in rows {
@@ -235,9 +248,11 @@ mod tests {
             ("for=_hidden, for=10.0.0.2", "10.0.0.2"),
             ("for=203.0.113.7;x=\",;\", for=10.0.0.2", "203.0.113.7"),
             ("for=203.0.113.7, for=\"10.0.0.2", ""),
-            ("for=\"203.0.113.7, for=10.0.0.2", ""),
+            ("for=\"1.1.1.1, for=203.0.113.7", "203.0.113.7"),
+            ("for=\"1.1.1.1, for=10.0.0.2", "10.0.0.2"),
+            ("for=é, for=203.0.113.7", "203.0.113.7"),
             ("for=203.0.113.7, 10.0.0.2", ""),
-            ("for=\"a\\\"b\", for=10.0.0.2", ""),
+            ("for=\"a\\\"b\", for=10.0.0.2", "10.0.0.2"),
             ("for=\"\\1.1.1.1\"", ""),
         ];
         for (value, expected) in rows {
