@@ -227,8 +227,9 @@ fn a_long_text_of_one_word_takes_no_quadratic_time() {
         for given in [format!("(http://u:{given}@h"), format!(" {given}")] {
             let start = Instant::now();
             text(&given);
-            // Each is read in less than a second. In quadratic time it would take minutes.
-            assert!(start.elapsed() < Duration::from_secs(20), "{part}");
+            // Each is read in less than a second, or in half a minute by an emulator on a busy machine. A million million
+            // steps take a debug build hours.
+            assert!(start.elapsed() < Duration::from_secs(300), "{part}");
         }
     }
 }
