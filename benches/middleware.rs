@@ -13,19 +13,13 @@
 
 use std::convert::Infallible;
 use std::hint::black_box;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::routing::get;
-use bytes::Bytes;
-use http::{HeaderMap, Request, Response};
-use http_body::{Body as _, Frame};
-use http_body_util::StreamBody;
-use reqwest::ResponseBuilderExt;
-use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware, Next};
+use http::{HeaderMap, Request};
+use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
 use tower::{Service, service_fn};
 
 use tracehound::JaegerTracer;
@@ -37,8 +31,12 @@ use tracehound::reporter::NullReporter;
 use tracehound::sampler::ConstSampler;
 
 use crate::pieces::{Piece, WARM_UP};
+use crate::requests::{
+    BROWSER, GRPC, browser_request, drain, grpc_request, grpc_response, header_map, ready,
+};
 
 mod pieces;
+mod requests;
 
 /// Whether a piece has a layer, and what its tracer does.
 #[derive(Clone, Copy)]
@@ -90,12 +88,7 @@ fn axum(layer: Layer, times: u64) {
     };
     // As `axum::serve` does: without it, axum would put the layer around the handler anew for each request.
     let mut router: Router = router.with_state(());
-    let request = || {
-        let mut request = Request::get("/users/7?plan=free").body(Body::empty());
-        let request = request.as_mut().expect("well-formed");
-        *request.headers_mut() = headers(layer, &BROWSER);
-        std::mem::take(request)
-    };
+    let request = || browser_request(headers(layer, &BROWSER), Body::empty());
     measured(&tracer, times, request, |request| {
         drain(ready(router.call(request)).expect("infallible"));
     });
@@ -106,7 +99,7 @@ fn grpc_server(layer: Layer, times: u64) {
     let tracer = tracer(layer);
     let method = service_fn(async |_: Request<Body>| Ok::<_, Infallible>(grpc_response()));
     let layered = ServerLayer::new(tracer.clone());
-    let request = || grpc_request(headers(layer, &GRPC));
+    let request = || grpc_request(headers(layer, &GRPC), Body::empty());
     if let Absent = layer {
         let mut service = method;
         measured(&tracer, times, request, |request| {
@@ -127,7 +120,7 @@ fn grpc_client(layer: Layer, times: u64) {
     let _scope = caller.activate();
     let channel = service_fn(async |_: Request<Body>| Ok::<_, Infallible>(grpc_response()));
     let layered = ClientLayer::new(tracer.clone()).peer_address("stock:50051");
-    let request = || grpc_request(headers(Absent, &GRPC));
+    let request = || grpc_request(headers(Absent, &GRPC), Body::empty());
     if let Absent = layer {
         let mut service = channel;
         measured(&tracer, times, request, |request| {
@@ -151,94 +144,13 @@ fn reqwest(layer: Layer, times: u64) {
         Absent => builder,
         _ => builder.with(TracingMiddleware::new(tracer.clone())),
     }
-    .with(Answers)
+    .with(requests::reqwest::Answers)
     .build();
-    let request = || {
-        let url = "http://stock.internal:8080/items/104711?limit=50";
-        let mut request = reqwest::Request::new(http::Method::GET, url.parse().expect("a URL"));
-        *request.headers_mut() = headers(Absent, &BROWSER[1..]);
-        request
-    };
+    let request = || requests::reqwest::request(headers(Absent, &BROWSER[1..]));
     measured(&tracer, times, request, |request| {
         let response = ready(client.execute(request)).expect("an answer");
         ready(response.bytes()).expect("a body");
     });
-}
-
-/// Answers each request instead of sending it.
-struct Answers;
-
-#[async_trait::async_trait]
-impl Middleware for Answers {
-    async fn handle(
-        &self,
-        request: reqwest::Request,
-        _: &mut http::Extensions,
-        _: Next<'_>,
-    ) -> reqwest_middleware::Result<reqwest::Response> {
-        let url = request.url().clone();
-        let response = Response::builder().url(url).body("Ada");
-        drop(black_box(request));
-        Ok(response.expect("well-formed").into())
-    }
-}
-
-fn grpc_request(headers: HeaderMap) -> Request<Body> {
-    let mut request = Request::new(Body::empty());
-    *request.method_mut() = http::Method::POST;
-    *request.uri_mut() = "/shop.Stock/Reserve".parse().expect("a path");
-    *request.version_mut() = http::Version::HTTP_2;
-    *request.headers_mut() = headers;
-    request
-}
-
-type Frames = std::vec::IntoIter<Result<Frame<Bytes>, Infallible>>;
-
-/// Yields its frames, one a poll.
-struct Ready(Frames);
-
-impl futures_core::Stream for Ready {
-    type Item = Result<Frame<Bytes>, Infallible>;
-
-    fn poll_next(
-        mut self: std::pin::Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Self::Item>> {
-        Poll::Ready(self.0.next())
-    }
-}
-
-fn grpc_response() -> Response<StreamBody<Ready>> {
-    let mut trailers = HeaderMap::with_capacity(2);
-    trailers.insert("grpc-status", http::HeaderValue::from_static("0"));
-    let message = Bytes::from_static(b"\0\0\0\0\x02\x08\x07");
-    let frames = vec![Ok(Frame::data(message)), Ok(Frame::trailers(trailers))];
-    let mut response = Response::new(StreamBody::new(Ready(frames.into_iter())));
-    let content_type = http::HeaderValue::from_static("application/grpc");
-    response
-        .headers_mut()
-        .insert(http::header::CONTENT_TYPE, content_type);
-    response
-}
-
-/// Polls a future that is ready at once.
-fn ready<F: Future>(future: F) -> F::Output {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => output,
-        Poll::Pending => unreachable!("nothing waits for anything"),
-    }
-}
-
-/// Reads a body as a server does: until it says that it has ended.
-fn drain<B: http_body::Body>(response: Response<B>) {
-    let mut body = pin!(response.into_body());
-    let mut cx = Context::from_waker(Waker::noop());
-    while !body.is_end_stream() {
-        match body.as_mut().poll_frame(&mut cx) {
-            Poll::Ready(Some(Ok(frame))) => drop(black_box(frame)),
-            _ => break,
-        }
-    }
 }
 
 fn measured<R>(
@@ -295,30 +207,5 @@ fn headers(layer: Layer, ordinary: &[(&'static str, &'static str)]) -> HeaderMap
     };
     let trace_header = trace_header.map(|value| ("uber-trace-id", value));
     let all = ordinary.iter().copied().chain(trace_header);
-    all.map(|(name, value)| {
-        let name = http::HeaderName::from_static(name);
-        (name, http::HeaderValue::from_static(value))
-    })
-    .collect()
+    header_map(all)
 }
-
-const BROWSER: [(&str, &str); 8] = [
-    ("host", "shop.example.com"),
-    (
-        "user-agent",
-        "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101",
-    ),
-    ("accept", "application/json"),
-    ("accept-encoding", "gzip, br"),
-    ("content-type", "application/json"),
-    ("cache-control", "no-cache"),
-    ("x-request-id", "7b0c9f3e-0f7e-4f1b-9d53-9a2c7b1f0a11"),
-    ("x-forwarded-for", "203.0.113.7"),
-];
-
-const GRPC: [(&str, &str); 4] = [
-    ("content-type", "application/grpc"),
-    ("te", "trailers"),
-    ("user-agent", "tonic/0.14"),
-    ("grpc-timeout", "1S"),
-];
