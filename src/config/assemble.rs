@@ -120,8 +120,12 @@ impl Config {
             .limits
             .tag_value_bytes(self.tag_value_bytes.value)
             .logs(self.logs.value);
+        let mut sampler = parts.sampler;
+        for wrap in self.wrap_sampler {
+            sampler = wrap(sampler);
+        }
         let mut builder = JaegerTracer::builder(service_name)
-            .sampler(parts.sampler)
+            .sampler(sampler)
             .flush_interval(flush_interval)
             .trace_id_128bit(self.trace_id_128bit.value)
             .propagation(self.propagation.value.clone())

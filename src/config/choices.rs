@@ -4,11 +4,14 @@ use std::fmt;
 
 use crate::reporter::sender::Sender;
 use crate::reporter::{RemoteReporter, Reporter};
-use crate::sampler::short_type_name;
+use crate::sampler::{Sampler, short_type_name};
 use crate::tracer::TracerBuilder;
 
 /// A change to the builder after all settings.
 pub(super) type Customize = Box<dyn FnOnce(TracerBuilder) -> TracerBuilder + Send + Sync>;
+
+/// A change to the sampler of the settings.
+pub(super) type WrapSampler = Box<dyn FnOnce(Box<dyn Sampler>) -> Box<dyn Sampler> + Send + Sync>;
 
 /// A reporter that the code gives, and the name of its type.
 pub(super) struct ReporterChoice {

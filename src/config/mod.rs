@@ -224,7 +224,7 @@ pub use file::ConfigFile;
 pub use setting::Source;
 
 use crate::config::agent::Agent;
-use crate::config::choices::{Customize, ReporterChoice};
+use crate::config::choices::{Customize, ReporterChoice, WrapSampler};
 use crate::config::observing::Observing;
 use crate::config::policies::Policies;
 use crate::config::remote::Remote;
@@ -289,6 +289,7 @@ pub struct Config {
     open_span_limit: Setting<Option<Duration>>,
     observing: Observing,
     diagnostics: Diagnostics,
+    wrap_sampler: Vec<WrapSampler>,
     customize: Vec<Customize>,
     /// Problems that were not reported because tracing was disabled.
     problems: Vec<ConfigProblem>,

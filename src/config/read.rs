@@ -47,6 +47,7 @@ impl Config {
             open_span_limit: Setting::default_value(None),
             observing: Observing::default(),
             diagnostics: Diagnostics::default(),
+            wrap_sampler: Vec::new(),
             customize: Vec::new(),
             problems: Vec::new(),
             warnings: Vec::new(),

@@ -73,6 +73,41 @@ impl Config {
         self
     }
 
+    /// Puts a sampler of the code around the one of the settings, such as a
+    /// [`KeepSampler`](crate::sampler::KeepSampler) around the remote sampler. [`explain`](Self::explain) and the line
+    /// at the start name the inner one. Wrappers add up: the last one is asked first. Defaults to none.
+    ///
+    /// ```
+    /// use tracehound::Config;
+    /// use tracehound::reporter::InMemoryReporter;
+    /// use tracehound::sampler::KeepSampler;
+    /// use tracehound::Tracer;
+    ///
+    /// let variables = |name: &str| match name {
+    ///     "JAEGER_SAMPLER_TYPE" => Some("const".to_owned()),
+    ///     "JAEGER_SAMPLER_PARAM" => Some("0".to_owned()),
+    ///     _ => None,
+    /// };
+    /// let spans = InMemoryReporter::new();
+    /// let tracer = Config::from_lookup(variables)?
+    ///     .service_name("bank")
+    ///     .wrap_sampler(KeepSampler::new) // keeps traces that fail
+    ///     .reporter(spans.clone())
+    ///     .build()?;
+    /// tracer.start_span("charge").finish();
+    /// tracer.start_span("refund").set_tag("error", true);
+    /// assert_eq!(spans.spans()[0].operation_name, "refund");
+    /// # Ok::<(), tracehound::config::ConfigError>(())
+    /// ```
+    pub fn wrap_sampler<S: Sampler + 'static>(
+        mut self,
+        wrap: impl FnOnce(Box<dyn Sampler>) -> S + Send + Sync + 'static,
+    ) -> Self {
+        self.wrap_sampler
+            .push(Box::new(|sampler| Box::new(wrap(sampler))));
+        self
+    }
+
     /// Sets a reporter, which takes the spans in place of an agent. The settings of the agent then have no effect.
     ///
     /// By default spans go to the agent, or [where variables say](crate::config#where-do-spans-go). Without the feature

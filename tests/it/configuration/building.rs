@@ -11,7 +11,7 @@ use tracehound::metrics::{DropCause, InMemoryMetrics};
 use tracehound::model::{Tag, TagValue};
 use tracehound::prelude::*;
 use tracehound::reporter::{FinishedSpan, InMemoryReporter, NullReporter, Reporter, Unsent};
-use tracehound::sampler::ConstSampler;
+use tracehound::sampler::{ConstSampler, KeepSampler};
 use tracehound::span::Limits;
 use tracehound::{Config, JaegerTracer};
 
@@ -368,6 +368,29 @@ fn the_worker_flushes_at_the_interval_that_was_set() {
         tracer.start_span("checkout").finish();
         thread::yield_now();
     }
+}
+
+#[test]
+fn a_sampler_of_the_code_wraps_the_one_of_the_settings() {
+    let never = [
+        ("JAEGER_SAMPLER_TYPE", "const"),
+        ("JAEGER_SAMPLER_PARAM", "0"),
+    ];
+    let spans = InMemoryReporter::new();
+    let config = read(&never).service_name("shop").reporter(spans.clone());
+    let config = config.wrap_sampler(KeepSampler::new);
+    let explanation = config.explain();
+    let row = explanation.get("sampler").expect("always there");
+    assert_eq!(row.value(), "const 0");
+    let tracer = quiet(config);
+    tracer.start_span("browse").finish();
+    tracer.start_span("pay").set_tag("error", true);
+    assert!(tracer.flush(SOON).is_complete());
+    let [kept] = &spans.spans()[..] else {
+        panic!("one of two traces failed: {spans:?}");
+    };
+    assert_eq!(kept.operation_name, "pay");
+    assert_eq!(kept.tag_text("sampler.type"), "keep");
 }
 
 #[test]
