@@ -1,6 +1,7 @@
 //! Runs each example and compares what it prints with what its readers are told.
 #![expect(clippy::panic, reason = "a test that fails says what was printed")]
 
+mod production;
 mod rides;
 
 use std::env;
@@ -12,6 +13,8 @@ use std::io::{BufRead as _, BufReader, Write as _};
 #[cfg(unix)]
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
+#[cfg(unix)]
+use std::process::Child;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -328,16 +331,22 @@ fn shutdown_sends_the_last_spans_at_sigterm() {
     stream.read_to_string(&mut answer).expect("it answers");
     assert!(answer.ends_with("five o'clock"), "{answer}");
 
-    let killed = Command::new("kill")
-        .args(["-TERM", &child.id().to_string()])
-        .status();
-    assert!(killed.expect("a program of every system").success());
+    terminate(&child);
     assert_eq!(line(), "no more requests");
     assert_eq!(line(), "finished 1, sent 1, dropped none, queued 0");
     assert!(child.wait().expect("it is our child").success());
     let spans = sent_by_program(&agent);
     assert_eq!(names(&spans), ["GET /time"]);
     assert_eq!(spans[0].tag_text("zone"), "teatime");
+}
+
+/// Sends SIGTERM.
+#[cfg(unix)]
+fn terminate(child: &Child) {
+    let killed = Command::new("kill")
+        .args(["-TERM", &child.id().to_string()])
+        .status();
+    assert!(killed.expect("a program of every system").success());
 }
 
 #[test]
@@ -350,8 +359,8 @@ fn every_example_has_a_test() {
         .collect();
     names.sort();
     let mut tested = EXAMPLES.to_vec();
-    // This example ends only by a signal, so it has a test of its own.
-    tested.push("shutdown");
+    // These end by a signal or run for a minute, so they have tests of their own.
+    tested.extend(["production", "shutdown"]);
     tested.sort_unstable();
     assert_eq!(names, tested);
 }
