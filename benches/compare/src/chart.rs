@@ -4,10 +4,10 @@ use std::fmt::Write;
 
 use crate::contender;
 use crate::figure::Quantity;
+use crate::machine::machine;
 use crate::markdown::print;
 use crate::results::{Distance, Results};
 use crate::sink::Reader;
-use crate::table::machine;
 use crate::task::Task;
 use crate::workload::Workload;
 

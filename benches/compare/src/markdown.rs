@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::digits::{grouped, number};
 use crate::figure::Quantity;
 use crate::note::NOTES;
 use crate::task::Task;
@@ -37,26 +38,5 @@ pub fn print(quantity: Quantity, value: f64) -> String {
         Quantity::Missing if value.abs() < 0.0005 => "0 %".to_owned(),
         Quantity::Missing => format!("{:.1} %", value * 100.0),
         _ => number(value),
-    }
-}
-
-/// Prints three digits, as far as they mean anything; long numbers have a gap at the thousands.
-pub fn number(number: f64) -> String {
-    match number {
-        ..10.0 => format!("{number:.1}"),
-        ..9_999.5 => format!("{number:.0}"),
-        _ => grouped(number.round() as u64),
-    }
-}
-
-/// Prints how many times the floor something is.
-pub fn times(ratio: f64) -> String {
-    format!("{ratio:.2} ×")
-}
-
-fn grouped(number: u64) -> String {
-    match number {
-        ..1_000 => number.to_string(),
-        _ => format!("{}\u{a0}{:03}", grouped(number / 1_000), number % 1_000),
     }
 }

@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 use std::fmt::Write;
-use std::process::Command;
-use std::{env, fs, thread};
 
 use crate::arrivals;
 use crate::contender::{self, NOTHING};
+use crate::digits::{number, times};
 use crate::figure::Quantity;
-use crate::markdown::{marks, number, print, row, times};
+use crate::machine::machine;
+use crate::markdown::{marks, print, row};
 use crate::note::NOTES;
 use crate::results::{Distance, Results};
 use crate::rounds;
@@ -230,25 +230,6 @@ fn cell(results: &Results, contender: &str, column: &Column, distance: Distance)
         let _ = write!(cell, " ({speedup:.2} ×)");
     }
     cell + &marks(contender, column.task, column.quantity)
-}
-
-/// Names the cores, the architecture and the compiler.
-pub fn machine() -> String {
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let arch = env::consts::ARCH.replace('_', "-");
-    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let kind = if cpu.contains("hypervisor") {
-        " virtual machine"
-    } else {
-        ""
-    };
-    let rustc = Command::new("rustc")
-        .arg("--version")
-        .output()
-        .expect("cargo found it");
-    let rustc = String::from_utf8_lossy(&rustc.stdout);
-    let version = rustc.split(" (").next().unwrap_or_default().trim();
-    format!("{cores}-core {arch}{kind}, {version}, release build")
 }
 
 const EXPLANATIONS: &str = "\n\

@@ -30,15 +30,7 @@ use std::time::Duration;
 use fastrace_opentelemetry::OpenTelemetryReporter;
 use opentelemetry::InstrumentationScope;
 use opentelemetry::trace::TracerProvider as _;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
-use opentelemetry_proto::transform::trace::tonic::group_spans_by_resource_and_scope;
-use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::error::OTelSdkResult;
-use opentelemetry_sdk::trace::{
-    BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider, SpanData, SpanExporter,
-};
-use prost::Message;
+use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider};
 use tracehound::JaegerTracer;
 use tracehound::bridge::TracingLayer;
 use tracehound::model::field;
@@ -54,6 +46,9 @@ use crate::requests::{Sink, Totals};
 #[expect(dead_code, reason = "other figures need more of it")]
 #[path = "../clocks.rs"]
 mod clocks;
+#[macro_use]
+#[path = "../encoder.rs"]
+mod encoder;
 #[path = "../requests.rs"]
 mod requests;
 
@@ -290,32 +285,4 @@ fn tracer(totals: &Arc<Totals>) -> JaegerTracer {
         .expect("named")
 }
 
-/// The work of opentelemetry's exporter of OTLP before it sends.
-#[derive(Debug)]
-struct Encoder {
-    resource: ResourceAttributesWithSchema,
-    totals: Arc<Totals>,
-}
-
-impl Encoder {
-    fn new(totals: Arc<Totals>) -> Self {
-        let resource = ResourceAttributesWithSchema::from(&resource());
-        Self { resource, totals }
-    }
-}
-
-impl SpanExporter for Encoder {
-    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-        let spans = batch.len();
-        let resource_spans = group_spans_by_resource_and_scope(batch, &self.resource);
-        let request = ExportTraceServiceRequest { resource_spans }.encode_to_vec();
-        self.totals.add(spans, &request);
-        Ok(())
-    }
-}
-
-fn resource() -> Resource {
-    Resource::builder_empty()
-        .with_service_name("compare")
-        .build()
-}
+encoder!(opentelemetry_sdk, opentelemetry_proto);
