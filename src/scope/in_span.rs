@@ -144,7 +144,7 @@ impl<T> Instrumented<T> {
     }
 
     /// Leaves no mark on the span: its owner tells how the work ends.
-    #[cfg(any(feature = "reqwest", feature = "tungstenite"))]
+    #[cfg(feature = "tungstenite")]
     pub(crate) fn unmarked(inner: T, span: &Span) -> Self {
         Self::new(inner, Work::Borrows(span.downgrade()))
     }

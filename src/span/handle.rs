@@ -318,6 +318,14 @@ impl Span {
         }
     }
 
+    /// Returns whether nothing of the span is kept, whatever it still does, and nobody observes it.
+    #[cfg(feature = "tower")]
+    #[inline]
+    pub(crate) fn is_dropped(&self) -> bool {
+        let flags = self.slot().and_then(SpanSlot::plain_flags);
+        flags.is_some_and(|flags| !flags.is_sampled())
+    }
+
     /// Returns how much of the program's data the span shows: that of its tracer, or nothing if it does not record.
     pub(crate) fn recorded_data(&self) -> Recording {
         let slot = self.slot().filter(|slot| slot.is_recording());

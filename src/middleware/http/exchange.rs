@@ -156,6 +156,12 @@ impl Exchange {
         self.span.is_noop()
     }
 
+    /// Whether nothing of the span is kept, so that no end has to be waited for.
+    #[cfg(feature = "reqwest")]
+    pub(super) fn is_dropped(&self) -> bool {
+        self.span.is_dropped()
+    }
+
     /// Whether the body ends with its announced length.
     pub(super) fn has_length(&self) -> bool {
         matches!(self.response, Expected::Http { .. })

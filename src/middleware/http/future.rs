@@ -3,13 +3,14 @@ use std::fmt::Display;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use http::{Request, Response, request};
 use http_body::Body;
-use pin_project::{pin_project, pinned_drop};
+use pin_project::pin_project;
 
 use crate::middleware::TracedBody;
+use crate::middleware::http::in_request::InRequest;
 use crate::middleware::http::request_body::tap;
 use crate::middleware::http::request_scope::RequestScope;
 use crate::middleware::http::settings::HttpSettings;
@@ -39,12 +40,11 @@ use crate::middleware::http::settings::HttpSettings;
 /// assert_eq!(spans.spans()[0].tag_text("http.cancelled"), "true");
 /// # Ok::<(), tracehound::tracer::BuildError>(())
 /// ```
-#[pin_project(PinnedDrop)]
+#[pin_project]
 #[must_use = "a future does nothing unless it is polled"]
 pub struct TracedFuture<F> {
     #[pin]
-    inner: Option<F>,
-    scope: RequestScope,
+    inner: InRequest<F>,
     /// `None` if the request has no span.
     settings: Option<Arc<HttpSettings>>,
 }
@@ -68,17 +68,16 @@ impl<F> TracedFuture<F> {
             tap(&mut body, reader);
         }
         let request = Request::from_parts(parts, body);
+        let inner = scope.run(|| call(request));
         Self {
-            inner: Some(scope.run(|| call(request))),
             settings: matches!(scope, RequestScope::Span(_)).then(|| settings.clone()),
-            scope,
+            inner: InRequest::new(inner, scope),
         }
     }
 
     fn untraced(inner: F) -> Self {
         Self {
-            inner: Some(inner),
-            scope: RequestScope::Nothing,
+            inner: InRequest::new(inner, RequestScope::Nothing),
             settings: None,
         }
     }
@@ -93,22 +92,9 @@ where
     type Output = Result<Response<TracedBody<B>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        let poll = this.scope.run(|| {
-            // The future was polled after it was ready.
-            let Some(inner) = this.inner.as_mut().as_pin_mut() else {
-                return Poll::Pending;
-            };
-            let poll = inner.poll(cx);
-            if poll.is_ready() {
-                this.inner.set(None);
-            }
-            poll
-        });
-        let Poll::Ready(result) = poll else {
-            return Poll::Pending;
-        };
-        let (mut exchange, settings) = match (this.scope.take(), this.settings.take()) {
+        let this = self.project();
+        let (scope, result) = ready!(this.inner.poll(cx));
+        let (mut exchange, settings) = match (scope, this.settings.take()) {
             (RequestScope::Span(exchange), Some(settings)) => (exchange, settings),
             (scope, _) => {
                 let body = |body| TracedBody::untraced(body, scope);
@@ -131,14 +117,6 @@ where
                 Err(error)
             }
         })
-    }
-}
-
-#[pinned_drop]
-impl<F> PinnedDrop for TracedFuture<F> {
-    fn drop(self: Pin<&mut Self>) {
-        let mut this = self.project();
-        this.scope.run_drop(|| this.inner.set(None));
     }
 }
 

@@ -20,6 +20,7 @@ mod future;
 mod grpc_claim;
 mod grpc_layers;
 mod hooks;
+mod in_request;
 mod layer;
 mod names;
 mod network;

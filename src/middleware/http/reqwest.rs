@@ -1,5 +1,7 @@
 use std::fmt::Display;
 use std::future::Future;
+use std::mem;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use http::Extensions;
@@ -11,15 +13,16 @@ use crate::middleware::http::contents::Contents;
 use crate::middleware::http::details::{Details, client_details};
 use crate::middleware::http::exchange::Exchange;
 use crate::middleware::http::hooks::Hooks;
+use crate::middleware::http::in_request::InRequest;
 use crate::middleware::http::observed::Observed;
 use crate::middleware::http::outward::{self, Outward};
 use crate::middleware::http::protocol::Protocol;
+use crate::middleware::http::request_scope::RequestScope;
 use crate::middleware::http::settings::{Settings, settings};
 use crate::middleware::http::{names, redact, span_tags};
 use crate::middleware::side::Side;
 use crate::middleware::{Destinations, TracedBody};
 use crate::model::{field, otel_tags, tags};
-use crate::scope::Instrumented;
 use crate::span::Span;
 use crate::tracer::{Tracer, TracerExt};
 
@@ -149,9 +152,30 @@ impl TracingMiddleware {
     }
 }
 
-#[async_trait::async_trait]
+// By hand, because a request that is not traced needs no box of its own.
 impl Middleware for TracingMiddleware {
-    async fn handle(
+    fn handle<'s, 'e, 'n, 'f>(
+        &'s self,
+        request: Request,
+        extensions: &'e mut Extensions,
+        next: Next<'n>,
+    ) -> Pin<Box<dyn Future<Output = reqwest_middleware::Result<Response>> + Send + 'f>>
+    where
+        's: 'f,
+        'e: 'f,
+        'n: 'f,
+        Self: 'f,
+    {
+        // A redirect outward is followed even if nothing is traced.
+        if self.settings.tracer.is_noop() && self.redirect_client.is_none() {
+            return next.run(request, extensions);
+        }
+        Box::pin(self.send(request, extensions, next))
+    }
+}
+
+impl TracingMiddleware {
+    async fn send(
         &self,
         request: Request,
         extensions: &mut Extensions,
@@ -245,10 +269,10 @@ where
     observed(hooks, exchange, url, send(request)).await
 }
 
-/// Sends a request and ends its span with the response.
+/// Sends a request and ends its span with the response. `url` is the one that was asked, if redirects are recorded.
 pub(super) async fn observed<F, E>(
     hooks: &Hooks<Request, Response>,
-    mut exchange: Exchange,
+    exchange: Exchange,
     url: Option<Url>,
     send: F,
 ) -> Result<Response, E>
@@ -256,18 +280,21 @@ where
     F: Future<Output = Result<Response, E>>,
     E: Display + 'static,
 {
-    let sent = Instrumented::unmarked(send, exchange.span());
-    match sent.await {
+    let (scope, result) = InRequest::new(send, exchange.into()).await;
+    let RequestScope::Span(mut exchange) = scope else {
+        return result;
+    };
+    match result {
         Ok(response) => {
             if let Some(details) = exchange.take_details() {
                 let (status, headers) = (response.status(), response.headers());
                 details.read(exchange.span(), status, headers, response.extensions());
             }
-            if let Some(url) = url {
-                record_redirect(&exchange, &url, &response);
+            if let Some(url) = &url {
+                record_redirect(&exchange, url, &response);
             }
             exchange.head(hooks, response.status(), response.headers(), &response);
-            Ok(with_traced_body(response, exchange))
+            Ok(with_traced_body(response, exchange, url))
         }
         Err(error) => {
             exchange.fail(&error);
@@ -357,20 +384,27 @@ fn record_redirect(exchange: &Exchange, asked: &Url, response: &Response) {
     }
 }
 
-/// Returns the response with a body that ends the span.
-fn with_traced_body(response: Response, mut exchange: Exchange) -> Response {
-    // An empty body is not converted, because that allocates.
-    if response.content_length() == Some(0) {
+/// Returns the response with a body that ends the span. `asked` is the URL of the request, if there is a copy.
+fn with_traced_body(response: Response, mut exchange: Exchange, asked: Option<Url>) -> Response {
+    // A body that nobody waits for is not converted, because that allocates.
+    if response.content_length() == Some(0) || exchange.is_dropped() {
         exchange.complete();
     }
     if exchange.is_over() {
         return response;
     }
-    let url = response.url().clone();
+    let url = match asked {
+        Some(asked) if asked == *response.url() => asked,
+        _ => response.url().clone(),
+    };
     let (mut parts, body) = http::Response::<Body>::from(response).into_parts();
     // The conversion back takes the URL from an extension that only this builder can add.
-    if let Ok(marked) = http::Response::builder().url(url).body(()) {
-        parts.extensions.extend(marked.into_parts().0.extensions);
+    let mut marked = http::Response::builder();
+    if let Some(extensions) = marked.extensions_mut() {
+        mem::swap(extensions, &mut parts.extensions);
+    }
+    if let Ok(marked) = marked.url(url).body(()) {
+        parts.extensions = marked.into_parts().0.extensions;
     }
     let body = TracedBody::new(body, exchange, &parts.headers);
     Response::from(http::Response::from_parts(parts, Body::wrap(body)))
