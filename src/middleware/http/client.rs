@@ -12,7 +12,6 @@ use crate::middleware::http::contents::Contents;
 use crate::middleware::http::details::{Details, client_details};
 use crate::middleware::http::exchange::Exchange;
 use crate::middleware::http::layer::layer;
-use crate::middleware::http::observed::Observed;
 use crate::middleware::http::protocol::Protocol;
 use crate::middleware::http::request_scope::RequestScope;
 use crate::middleware::http::settings::{HttpSettings, settings};
@@ -212,16 +211,21 @@ pub(super) fn begin(
     } else {
         share.strip(&**tracer, &mut request.headers);
     }
+    let attempts = Attempts::current();
+    let exchange = |span, method| Exchange::new(span, Side::Client, protocol, method);
+    if attempts.is_none() && hooks.add_nothing(&span) {
+        return exchange(span, &request.method).into();
+    }
     let sessions = hooks.sessions.as_ref();
     let upgrade = Upgrade::of_client(tracer, sessions, component, request, &span);
-    let details = Details::of_client(hooks.details.as_deref(), Attempts::current(), &span);
+    let details = Details::of_client(hooks.details.as_deref(), attempts, &span);
     let call = hooks.call(Side::Client, request, &span, tracer);
     let contents = Contents::of(&span, request.uri.query(), &request.headers);
-    let exchange = Exchange::new(span, Side::Client, protocol, &request.method);
-    exchange
+    exchange(span, &request.method)
         .upgraded(upgrade)
         .detailed(details)
-        .observed(Observed::new(call, contents))
+        .with_call(call)
+        .with_contents(contents)
         .into()
 }
 

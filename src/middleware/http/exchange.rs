@@ -6,10 +6,11 @@ use http::{Extensions, HeaderMap, Method, StatusCode};
 use crate::middleware::error_log::{log_error, type_of};
 use crate::middleware::grpc::Call;
 use crate::middleware::grpc::status::{self as grpc, Code};
+use crate::middleware::http::contents::Contents;
 use crate::middleware::http::details::Details;
+use crate::middleware::http::extras::Extras;
 use crate::middleware::http::grpc_claim::GrpcClaim;
 use crate::middleware::http::hooks::{Hooks, SpanEnd};
-use crate::middleware::http::observed::Observed;
 use crate::middleware::http::protocol::Protocol;
 use crate::middleware::http::span_tags;
 use crate::middleware::http::tapped::RequestReader;
@@ -32,14 +33,7 @@ pub(super) struct Exchange {
     span: Span,
     side: Side,
     response: Expected,
-    /// Decided by the response of a server.
-    claim: Option<Box<GrpcClaim>>,
-    /// The upgrade that the request wants, if sessions have spans.
-    upgrade: Option<Box<Upgrade>>,
-    /// The work that waits for the head of the response, if some was asked for.
-    details: Option<Box<Details>>,
-    /// The parts that are recorded only on request.
-    observed: Observed,
+    extras: Option<Box<Extras>>,
     /// Whether a client has received the head of an HTTP response and not yet polled the body.
     is_unread: bool,
     /// How many bytes of the response's body have passed.
@@ -85,10 +79,7 @@ impl Exchange {
                     progress: Progress::Unanswered,
                 },
             },
-            claim: None,
-            upgrade: None,
-            details: None,
-            observed: Observed::default(),
+            extras: None,
             is_unread: false,
             bytes: 0,
         }
@@ -96,56 +87,80 @@ impl Exchange {
 
     /// Adds the claim of a caller that the response has to decide on.
     pub(super) fn claimed(mut self, claim: Option<GrpcClaim>) -> Self {
-        self.claim = claim.map(Box::new);
+        if claim.is_some() {
+            self.extras_mut().claim = claim;
+        }
         self
     }
 
     /// Adds the upgrade that the request wants.
     pub(super) fn upgraded(mut self, upgrade: Option<Box<Upgrade>>) -> Self {
-        self.upgrade = upgrade;
+        if upgrade.is_some() {
+            self.extras_mut().upgrade = upgrade;
+        }
         self
     }
 
     /// Adds the work that waits for the head of the response.
     pub(super) fn detailed(mut self, details: Option<Box<Details>>) -> Self {
-        self.details = details;
+        if details.is_some() {
+            self.extras_mut().details = details;
+        }
         self
+    }
+
+    /// Adds the details of a gRPC call.
+    pub(super) fn with_call(mut self, call: Option<Call>) -> Self {
+        if call.is_some() {
+            self.extras_mut().call = call;
+        }
+        self
+    }
+
+    /// Adds the headers and bodies.
+    pub(super) fn with_contents(mut self, contents: Option<Contents>) -> Self {
+        if contents.is_some() {
+            self.extras_mut().contents = contents;
+        }
+        self
+    }
+
+    fn extras_mut(&mut self) -> &mut Extras {
+        self.extras.get_or_insert_default()
     }
 
     /// Takes the work that has waited for the head of the response.
     pub(super) fn take_details(&mut self) -> Option<Box<Details>> {
-        self.details.take()
-    }
-
-    /// Adds the parts that are recorded on request.
-    pub(super) fn observed(mut self, observed: Observed) -> Self {
-        self.observed = observed;
-        self
+        self.extras.as_mut()?.details.take()
     }
 
     /// Returns the call whose messages are counted, if any.
     pub(super) fn call(&self) -> Option<&Call> {
-        self.observed.call()
+        self.extras.as_ref()?.call.as_ref()
+    }
+
+    fn call_mut(&mut self) -> Option<&mut Call> {
+        self.extras.as_mut()?.call.as_mut()
     }
 
     /// Returns the reader that the body of the request needs, if any.
     pub(super) fn reader(&self) -> Option<impl FnOnce() -> RequestReader> {
-        self.observed.reader()
+        self.extras.as_ref()?.reader()
     }
 
     /// Looks for the connection of an upgrade in the response to a client.
     pub(super) fn take_connection(&mut self, extensions: &mut Extensions) {
         if self.side == Side::Client
-            && let Some(upgrade) = &mut self.upgrade
+            && let Some(extras) = &mut self.extras
+            && let Some(upgrade) = &mut extras.upgrade
         {
             upgrade.take_from(extensions);
         }
     }
 
     /// Takes the upgrade that the request wants, to complete it in another way.
-    #[cfg(feature = "tungstenite")]
     pub(super) fn take_upgrade(&mut self) -> Option<Box<Upgrade>> {
-        self.upgrade.take()
+        self.extras.as_mut()?.upgrade.take()
     }
 
     pub(super) fn span(&self) -> &Span {
@@ -191,14 +206,16 @@ impl Exchange {
         response: &Res,
     ) {
         let is_http = self.has_length();
-        self.observed.head(&self.span, self.side, headers, is_http);
+        if let Some(extras) = &mut self.extras {
+            extras.head(&self.span, self.side, headers, is_http);
+        }
         if let Expected::Grpc { missing, progress } = &mut self.response {
             *missing = Code::from_http(status);
             if grpc::is_response(headers) {
                 *progress = Progress::Answered;
-            } else if let Some(claim) = self.claim.take() {
-                claim.refute(&self.span);
-                self.observed.refute();
+            } else if let Some(extras) = &mut self.extras
+                && extras.refute(&self.span)
+            {
                 self.response = Expected::Http { is_bodiless: false };
             } else {
                 span_tags::status(&self.span, status, false);
@@ -221,11 +238,11 @@ impl Exchange {
         };
         let span = &self.span;
         hooks.response_headers.record(span, headers);
-        if matches!(self.response, Expected::Grpc { .. }) {
-            self.observed.expect_trailers(&hooks.response_headers);
-        }
         hooks.decorate_response(span, response);
-        if let Some(upgrade) = self.upgrade.take() {
+        if !hooks.response_headers.is_empty() && matches!(self.response, Expected::Grpc { .. }) {
+            self.extras_mut().expect_trailers(&hooks.response_headers);
+        }
+        if let Some(upgrade) = self.take_upgrade() {
             let span = std::mem::take(&mut self.span);
             match upgrade.answered(status, span) {
                 Some(span) => self.span = span,
@@ -239,7 +256,9 @@ impl Exchange {
 
     /// Counts the messages in data of the body, and keeps its text, if that is asked for.
     pub(super) fn read(&mut self, data: &impl Buf) {
-        self.observed.read(&self.span, self.side, data);
+        if let Some(extras) = &mut self.extras {
+            extras.read(&self.span, self.side, data);
+        }
     }
 
     /// Notes that a body follows the head.
@@ -279,7 +298,9 @@ impl Exchange {
 
     /// Records the trailers, which end the body.
     pub(super) fn trailers(&mut self, trailers: &HeaderMap, length: Option<u64>) {
-        self.observed.trailers(&self.span, trailers);
+        if let Some(extras) = &self.extras {
+            extras.trailers(&self.span, trailers);
+        }
         match self.status(trailers) {
             Some(Code::UNIMPLEMENTED) => self.unreach(),
             Some(_) => self.reach(),
@@ -305,7 +326,7 @@ impl Exchange {
         };
         let (code, message) = grpc::status(headers)?;
         *missing = Code::OK;
-        if let Some(call) = self.observed.call_mut() {
+        if let Some(call) = self.call_mut() {
             call.answered(code);
         }
         grpc::record_status(&self.span, self.side, code, &message);
@@ -340,7 +361,7 @@ impl Exchange {
     pub(super) fn complete(&mut self) {
         if let Expected::Grpc { missing, .. } = self.response {
             grpc::record_status(&self.span, self.side, missing, MISSING);
-        } else if let Some(call) = self.observed.call()
+        } else if let Some(call) = self.call()
             && call.lacks_status()
         {
             grpc::record_status(&self.span, self.side, Code::UNKNOWN, MISSING);
@@ -355,7 +376,7 @@ impl Exchange {
             let code = grpc::code_of(error);
             grpc::record_code(&self.span, code);
             is_error = code != Code::CANCELED;
-            if let Some(call) = self.observed.call_mut() {
+            if let Some(call) = self.call_mut() {
                 call.failed(code);
             }
         }
@@ -370,7 +391,6 @@ impl Exchange {
     /// Ends the span of a request whose future or body was dropped.
     fn cancel(&mut self) {
         let code = self
-            .observed
             .call_mut()
             .map_or(Code::CANCELED, |call| call.cancelled());
         match self.response {
@@ -383,7 +403,8 @@ impl Exchange {
                 if code != Code::CANCELED {
                     self.span.set_tag(tags::ERROR, true);
                 }
-                if self.claim.is_some() && progress == Progress::Unanswered {
+                let is_claim = self.extras.as_ref().is_some_and(|it| it.claim.is_some());
+                if is_claim && progress == Progress::Unanswered {
                     // Without a response, the request may have been HTTP or gRPC.
                     span_tags::cancelled(&self.span);
                 } else {
@@ -396,17 +417,19 @@ impl Exchange {
 
     fn panicked(&mut self) {
         span_tags::panicked(&self.span);
-        if let Some(call) = self.observed.call_mut() {
+        if let Some(call) = self.call_mut() {
             call.panicked();
         }
         self.finish();
     }
 
     fn finish(&mut self) {
-        if let Some(claim) = self.claim.take() {
-            self.decide(&claim);
+        if let Some(mut extras) = self.extras.take() {
+            if let Some(claim) = extras.claim.take() {
+                self.decide(&claim);
+            }
+            extras.record(&self.span);
         }
-        self.observed.record(&self.span);
         if self.side == Side::Server && self.has_length() {
             span_tags::response_size(&self.span, self.bytes);
         }

@@ -92,6 +92,13 @@ impl<Req, Res> Hooks<Req, Res> {
         details: None,
     };
 
+    /// Whether a request has nothing beside its span: see [`Extras`](super::extras::Extras).
+    #[inline]
+    pub(super) fn add_nothing(&self, span: &Span) -> bool {
+        let is_plain = self.sessions.is_none() && self.grpc.is_none() && self.details.is_none();
+        is_plain && !span.recorded_data().is_everything()
+    }
+
     pub(super) fn details_mut(&mut self) -> &mut DetailSettings {
         self.details.get_or_insert_default()
     }
@@ -218,6 +225,11 @@ impl RecordedHeaders {
             };
             (name, HeaderKeys { key, otel })
         }));
+    }
+
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_none()
     }
 
     #[inline]

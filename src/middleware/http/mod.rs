@@ -15,6 +15,7 @@ mod contents;
 mod destinations;
 mod details;
 mod exchange;
+mod extras;
 mod forwarded;
 mod future;
 mod grpc_claim;
@@ -24,7 +25,6 @@ mod in_request;
 mod layer;
 mod names;
 mod network;
-mod observed;
 mod otel_tags;
 #[cfg(feature = "reqwest")]
 mod outward;

@@ -14,7 +14,6 @@ use crate::middleware::http::details::{Details, client_details};
 use crate::middleware::http::exchange::Exchange;
 use crate::middleware::http::hooks::Hooks;
 use crate::middleware::http::in_request::InRequest;
-use crate::middleware::http::observed::Observed;
 use crate::middleware::http::outward::{self, Outward};
 use crate::middleware::http::protocol::Protocol;
 use crate::middleware::http::request_scope::RequestScope;
@@ -349,8 +348,7 @@ fn begin<T: Tracer + ?Sized>(
         text.push(bytes);
     }
     let exchange = Exchange::new(span, Side::Client, Protocol::Http, method);
-    let observed = Observed::new(None, contents);
-    Some(exchange.detailed(details).observed(observed))
+    Some(exchange.detailed(details).with_contents(contents))
 }
 
 /// Records a request without its headers. `peer` is the address that it asks.

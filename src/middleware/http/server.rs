@@ -7,7 +7,6 @@ use crate::middleware::http::contents::Contents;
 use crate::middleware::http::exchange::Exchange;
 use crate::middleware::http::grpc_claim::GrpcClaim;
 use crate::middleware::http::layer::layer;
-use crate::middleware::http::observed::Observed;
 use crate::middleware::http::protocol::Protocol;
 use crate::middleware::http::request_scope::RequestScope;
 use crate::middleware::http::settings::{HttpSettings, settings};
@@ -268,16 +267,20 @@ fn begin(
     hooks.decorate(&span, request);
     let handle = RequestSpan::new(span.downgrade(), wants_route);
     request.extensions.insert(handle);
+    let is_plain = claim.is_none() && hooks.add_nothing(&span);
+    if is_plain {
+        return Exchange::new(span, Side::Server, protocol, &request.method).into();
+    }
     let sessions = hooks.sessions.as_ref();
     let upgrade = Upgrade::of_server(tracer, sessions, hooks.component(component), request, &span);
     let details = details.and_then(|details| details.of_server(request));
     let call = hooks.call(Side::Server, request, &span, tracer);
     let contents = Contents::of(&span, request.uri.query(), &request.headers);
-    let exchange = Exchange::new(span, Side::Server, protocol, &request.method);
-    exchange
+    Exchange::new(span, Side::Server, protocol, &request.method)
         .claimed(claim)
         .upgraded(upgrade)
         .detailed(details)
-        .observed(Observed::new(call, contents))
+        .with_call(call)
+        .with_contents(contents)
         .into()
 }

@@ -1,4 +1,4 @@
-//! The parts of an exchange that are recorded only on request: the details of a gRPC call, contents, trailers.
+//! The parts of an exchange that few requests have: those that are recorded only on request, upgrades, and claims.
 
 use bytes::Buf;
 use http::HeaderMap;
@@ -6,44 +6,37 @@ use http::HeaderMap;
 use crate::middleware::grpc::Call;
 use crate::middleware::grpc::status as grpc;
 use crate::middleware::http::contents::Contents;
+use crate::middleware::http::details::Details;
+use crate::middleware::http::grpc_claim::GrpcClaim;
 use crate::middleware::http::hooks::RecordedHeaders;
 use crate::middleware::http::tapped::RequestReader;
+use crate::middleware::http::upgrade::Upgrade;
 use crate::middleware::side::Side;
 use crate::span::Span;
 
-/// The parts that an exchange has been asked for.
+/// The parts that an exchange has besides its span. Most exchanges have none, and one null pointer says so.
 #[derive(Debug, Default)]
-pub(super) struct Observed {
+pub(super) struct Extras {
+    /// Decided by the response of a server.
+    pub(super) claim: Option<GrpcClaim>,
+    /// The upgrade that the request wants, if sessions have spans.
+    pub(super) upgrade: Option<Box<Upgrade>>,
+    /// The work that waits for the head of the response, if some was asked for.
+    pub(super) details: Option<Box<Details>>,
     /// The details of a gRPC call.
-    call: Option<Box<Call>>,
+    pub(super) call: Option<Call>,
     /// The headers and bodies, in a test environment that records everything.
-    contents: Option<Box<Contents>>,
+    pub(super) contents: Option<Contents>,
     /// The headers to record that may come as trailers of a gRPC call.
     trailers: RecordedHeaders,
 }
 
-impl Observed {
-    pub(super) fn new(call: Option<Call>, contents: Option<Contents>) -> Self {
-        Self {
-            call: call.map(Box::new),
-            contents: contents.map(Box::new),
-            trailers: RecordedHeaders::default(),
-        }
-    }
-
-    pub(super) fn call(&self) -> Option<&Call> {
-        self.call.as_deref()
-    }
-
-    pub(super) fn call_mut(&mut self) -> Option<&mut Call> {
-        self.call.as_deref_mut()
-    }
-
+impl Extras {
     /// Returns the reader that the body of the request needs, if any.
     pub(super) fn reader(&self) -> Option<impl FnOnce() -> RequestReader> {
         let contents = self.contents.as_ref();
         let text = contents.and_then(|contents| contents.request());
-        let call = self.call();
+        let call = self.call.as_ref();
         (call.is_some() || text.is_some())
             .then_some(move || RequestReader::new(call.map(Call::request), text))
     }
@@ -62,9 +55,14 @@ impl Observed {
         }
     }
 
-    /// Notes that the request is no gRPC call.
-    pub(super) fn refute(&mut self) {
+    /// Notes that the request is no gRPC call, if it only claimed to be one. Returns false if it is one.
+    pub(super) fn refute(&mut self, span: &Span) -> bool {
+        let Some(claim) = self.claim.take() else {
+            return false;
+        };
+        claim.refute(span);
         self.call = None;
+        true
     }
 
     /// Sets the headers that may come as trailers.
