@@ -23,6 +23,21 @@ impl<F> InRequest<F> {
             scope,
         }
     }
+
+    /// Returns the future, unless it has ended.
+    #[cfg(feature = "reqwest")]
+    pub(super) fn inner_mut(&mut self) -> Option<&mut F>
+    where
+        F: Unpin,
+    {
+        self.inner.as_mut()
+    }
+
+    /// Sets the scope of a future that has not been polled.
+    #[cfg(feature = "reqwest")]
+    pub(super) fn set_scope(&mut self, scope: RequestScope) {
+        self.scope = scope;
+    }
 }
 
 impl<F: Future> Future for InRequest<F> {

@@ -3,6 +3,7 @@ use std::future::Future;
 use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use http::Extensions;
 use reqwest::{Body, Client, Request, RequestBuilder, Response, ResponseBuilderExt, Url, redirect};
@@ -158,7 +159,7 @@ impl Middleware for TracingMiddleware {
         request: Request,
         extensions: &'e mut Extensions,
         next: Next<'n>,
-    ) -> Pin<Box<dyn Future<Output = reqwest_middleware::Result<Response>> + Send + 'f>>
+    ) -> BoxFuture<'f>
     where
         's: 'f,
         'e: 'f,
@@ -169,31 +170,121 @@ impl Middleware for TracingMiddleware {
         if self.settings.tracer.is_noop() && self.redirect_client.is_none() {
             return next.run(request, extensions);
         }
-        Box::pin(self.send(request, extensions, next))
+        Box::pin(Sending {
+            middleware: self,
+            url: None,
+            is_begun: false,
+            inner: InRequest::new(
+                Run::Waits {
+                    request,
+                    extensions,
+                    next,
+                },
+                RequestScope::Nothing,
+            ),
+        })
     }
 }
 
-impl TracingMiddleware {
-    async fn send(
-        &self,
+type BoxFuture<'f> =
+    Pin<Box<dyn Future<Output = reqwest_middleware::Result<Response>> + Send + 'f>>;
+
+/// A request that a middleware sends. Its span starts with the first poll.
+struct Sending<'f> {
+    middleware: &'f TracingMiddleware,
+    url: Option<Url>,
+    is_begun: bool,
+    inner: InRequest<Run<'f>>,
+}
+
+/// The rest of the middlewares, from which the request gets its response.
+// By hand, because a future of the compiler's would hold the request several times, and move it as often.
+#[expect(clippy::large_enum_variant, reason = "the future is boxed")]
+enum Run<'f> {
+    Waits {
         request: Request,
-        extensions: &mut Extensions,
-        next: Next<'_>,
-    ) -> reqwest_middleware::Result<Response> {
-        let Settings { tracer, hooks, .. } = &*self.settings;
-        let client = self.redirect_client.as_ref();
-        let way = client.map(|client| (client, Outward::new(&**tracer, &request)));
+        extensions: &'f mut Extensions,
+        next: Next<'f>,
+    },
+    Runs(BoxFuture<'f>),
+    Over,
+}
+
+impl Future for Sending<'_> {
+    type Output = reqwest_middleware::Result<Response>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        if !this.is_begun {
+            this.is_begun = true;
+            this.begin();
+        }
+        let (scope, result) = ready!(Pin::new(&mut this.inner).poll(cx));
+        let hooks = &this.middleware.settings.hooks;
+        Poll::Ready(ended(hooks, scope, this.url.take(), result))
+    }
+}
+
+impl Sending<'_> {
+    fn begin(&mut self) {
+        let middleware = self.middleware;
+        let Settings { tracer, hooks, .. } = &*middleware.settings;
+        let Some(Run::Waits {
+            request,
+            extensions,
+            ..
+        }) = self.inner.inner_mut()
+        else {
+            return;
+        };
+        let way = middleware.redirect_client.as_ref();
+        let way = way.map(|client| (client, Outward::new(&**tracer, request)));
         let attempts = extensions.get().cloned();
-        traced(&**tracer, hooks, attempts, request, |request| async move {
-            let response = next.run(request, extensions).await?;
-            match way
-                .and_then(|(client, way)| Some((client, way.next(&hooks.destinations, &response)?)))
-            {
-                Some((client, request)) => Ok(client.execute(request).await?),
+        let begun = begin(&**tracer, hooks, attempts, request);
+        if let Some(way) = way
+            && let Some(run) = self.inner.inner_mut()
+        {
+            run.follow(way, &hooks.destinations);
+        }
+        if let Some((exchange, url)) = begun {
+            self.inner.set_scope(exchange.into());
+            self.url = url;
+        }
+    }
+}
+
+impl<'f> Run<'f> {
+    /// Lets another client follow a redirect outward.
+    fn follow(&mut self, (client, way): (&'f Client, Outward), destinations: &'f Destinations) {
+        let send = mem::replace(self, Self::Over);
+        *self = Self::Runs(Box::pin(async move {
+            let response = send.await?;
+            match way.next(destinations, &response) {
+                Some(request) => Ok(client.execute(request).await?),
                 None => Ok(response),
             }
-        })
-        .await
+        }));
+    }
+}
+
+impl Future for Run<'_> {
+    type Output = reqwest_middleware::Result<Response>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        if let Self::Waits { .. } = this
+            && let Self::Waits {
+                request,
+                extensions,
+                next,
+            } = mem::replace(this, Self::Over)
+        {
+            *this = Self::Runs(next.run(request, extensions));
+        }
+        match this {
+            Self::Runs(future) => future.as_mut().poll(cx),
+            _ => Poll::Pending,
+        }
     }
 }
 
@@ -235,37 +326,13 @@ pub trait SendTraced {
 impl SendTraced for RequestBuilder {
     async fn send_traced<T: Tracer + ?Sized>(self, tracer: &T) -> reqwest::Result<Response> {
         let (client, request) = self.build_split();
+        let mut request = request?;
         let hooks = &Hooks::DEFAULT;
-        traced(tracer, hooks, None, request?, |request| {
-            client.execute(request)
-        })
-        .await
+        match begin(tracer, hooks, None, &mut request) {
+            Some((exchange, url)) => observed(hooks, exchange, url, client.execute(request)).await,
+            None => client.execute(request).await,
+        }
     }
-}
-
-async fn traced<T, F, E>(
-    tracer: &T,
-    hooks: &Hooks<Request, Response>,
-    attempts: Option<Arc<Attempts>>,
-    mut request: Request,
-    send: impl FnOnce(Request) -> F,
-) -> Result<Response, E>
-where
-    T: Tracer + ?Sized,
-    F: Future<Output = Result<Response, E>>,
-    E: Display + 'static,
-{
-    if tracer.is_noop() {
-        return send(request).await;
-    }
-    let Some(exchange) = begin(tracer, hooks, attempts, &mut request) else {
-        return send(request).await;
-    };
-    let url = exchange
-        .span()
-        .is_recording()
-        .then(|| request.url().clone());
-    observed(hooks, exchange, url, send(request)).await
 }
 
 /// Sends a request and ends its span with the response. `url` is the one that was asked, if redirects are recorded.
@@ -280,6 +347,16 @@ where
     E: Display + 'static,
 {
     let (scope, result) = InRequest::new(send, exchange.into()).await;
+    ended(hooks, scope, url, result)
+}
+
+/// Ends the span of a request with the response.
+fn ended<E: Display + 'static>(
+    hooks: &Hooks<Request, Response>,
+    scope: RequestScope,
+    url: Option<Url>,
+    result: Result<Response, E>,
+) -> Result<Response, E> {
     let RequestScope::Span(mut exchange) = scope else {
         return result;
     };
@@ -302,12 +379,17 @@ where
     }
 }
 
+/// Starts the span of a request and injects its context, if the request needs a span. Also returns a copy of the URL if
+/// redirects are recorded.
 fn begin<T: Tracer + ?Sized>(
     tracer: &T,
     hooks: &Hooks<Request, Response>,
     attempts: Option<Arc<Attempts>>,
     request: &mut Request,
-) -> Option<Exchange> {
+) -> Option<(Exchange, Option<Url>)> {
+    if tracer.is_noop() {
+        return None;
+    }
     let share = outward::share(&hooks.destinations, request.url());
     if !hooks.wants(request) {
         share.strip(tracer, request.headers_mut());
@@ -348,7 +430,11 @@ fn begin<T: Tracer + ?Sized>(
         text.push(bytes);
     }
     let exchange = Exchange::new(span, Side::Client, Protocol::Http, method);
-    Some(exchange.detailed(details).with_contents(contents))
+    let url = exchange
+        .span()
+        .is_recording()
+        .then(|| request.url().clone());
+    Some((exchange.detailed(details).with_contents(contents), url))
 }
 
 /// Records a request without its headers. `peer` is the address that it asks.
@@ -361,9 +447,18 @@ pub(super) fn record_request(
     span_tags::with_url(
         hooks,
         request,
-        |request, url| redact::push_url_text(url, request.url().as_str()),
+        |request, url| write_url(url, request.url()),
         |url| span_tags::http(span, Side::Client, request.method(), url, peer),
     );
+}
+
+fn write_url(text: &mut String, url: &Url) {
+    if url.has_authority() {
+        let (scheme, authority) = (Some(url.scheme()), Some(url.authority()));
+        redact::push_url(text, scheme, authority, url.path(), url.query());
+    } else {
+        redact::push_url_text(text, url.as_str());
+    }
 }
 
 fn record_redirect(exchange: &Exchange, asked: &Url, response: &Response) {
