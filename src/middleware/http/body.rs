@@ -68,7 +68,7 @@ impl<B> TracedBody<B> {
 
 impl<B: Body> TracedBody<B> {
     pub(super) fn new(inner: B, mut exchange: Exchange, headers: &HeaderMap) -> Self {
-        let length = if exchange.has_length() {
+        let length = if exchange.has_length() && !exchange.is_dropped() {
             // The header wins, as in hyper: the other end relies on it.
             announced_length(headers).or_else(|| inner.size_hint().exact())
         } else {

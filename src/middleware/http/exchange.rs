@@ -171,8 +171,7 @@ impl Exchange {
         self.span.is_noop()
     }
 
-    /// Whether nothing of the span is kept, so that no end has to be waited for.
-    #[cfg(feature = "reqwest")]
+    /// Whether nothing is kept of the span, so that it does not matter when it ends.
     pub(super) fn is_dropped(&self) -> bool {
         self.span.is_dropped()
     }
