@@ -3,6 +3,13 @@
 mod handed_over;
 #[cfg(feature = "tracing")]
 mod log_lines;
+#[cfg(all(
+    feature = "axum",
+    feature = "reqwest",
+    feature = "stream",
+    feature = "tonic"
+))]
+mod middleware;
 #[cfg(feature = "remote-sampler")]
 mod remote_sampler;
 mod samplers;
