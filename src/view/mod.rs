@@ -28,14 +28,16 @@
 //!
 //! The page has a timeline with the critical path, a flame graph, and a table of operations. A press on a row, or
 //! Enter, shows the tags, the process, the logs, warnings and references of its span. The keys are those of Jaeger's
-//! user interface; `?` lists them. It loads nothing from anywhere, its policy (`Content-Security-Policy`) lets only its
+//! user interface; `?` lists them. One field finds in all three views. It loads nothing from anywhere, its policy (`Content-Security-Policy`) lets only its
 //! own script run, and whatever a span says is shown as text.
 
+pub(crate) mod color;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub(crate) mod json;
 pub(crate) mod page;
 mod read_json;
+mod svg;
 mod text;
 mod trace;
 pub(crate) mod tree;

@@ -166,6 +166,8 @@ pub(crate) enum Format {
     Json,
     /// A page that needs no server
     Html,
+    /// A picture for documents
+    Svg,
 }
 
 #[derive(Args, Debug)]

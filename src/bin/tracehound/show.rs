@@ -16,6 +16,7 @@ pub(crate) fn show(traces: &[Trace], options: &ShowOptions) -> CommandResult {
         }
         (Format::Json, [trace]) => say!("{}", trace.json()),
         (Format::Html, [trace]) => print(&trace.html()),
+        (Format::Svg, [trace]) => print(&trace.svg()),
         _ => {
             let ids: Vec<_> = traces
                 .iter()

@@ -9,8 +9,8 @@ use crate::model::{TagRef, TagValue, otel_tags, tags};
 use crate::view::text::{columns, fit};
 use crate::view::tree::{Link, Node, Tree, TreeSpan};
 use crate::view::waterfall::details::details;
-pub(crate) use crate::view::waterfall::style::{Style, duration_text};
-use crate::view::waterfall::style::{micros, pad};
+use crate::view::waterfall::style::pad;
+pub(crate) use crate::view::waterfall::style::{Style, duration_text, micros};
 use crate::view::{ReceivedSpan, Trace};
 
 impl Trace {
@@ -118,7 +118,7 @@ fn services_in_order<'a>(tree: &Tree<'a>) -> Vec<&'a str> {
 
 /// Chooses the spans to draw if there are too many: errors, then the critical path, then the first ones. A span is
 /// drawn only with its ancestors.
-fn choose_rows(tree: &Tree<'_>, limit: usize) -> Vec<usize> {
+pub(crate) fn choose_rows(tree: &Tree<'_>, limit: usize) -> Vec<usize> {
     let mut is_chosen = vec![false; tree.nodes.len()];
     let mut left = limit;
     let mut choose = |wanted: &dyn Fn(&Node<'_>) -> bool| {

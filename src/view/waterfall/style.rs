@@ -68,7 +68,7 @@ pub(crate) fn duration_text(duration: Duration, unicode: bool) -> String {
 }
 
 /// Returns a length of time from microseconds, none below zero.
-pub(super) fn micros(micros: i64) -> Duration {
+pub(crate) fn micros(micros: i64) -> Duration {
     Duration::from_micros(u64::try_from(micros).unwrap_or(0))
 }
 

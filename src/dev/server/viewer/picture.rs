@@ -3,14 +3,8 @@
 use std::time::Duration;
 
 use crate::dev::server::viewer::calendar::{DAY, date};
+pub(super) use crate::view::color::color;
 use crate::view::waterfall::duration_text;
-
-/// Returns the colour of a service, by its place among the services.
-pub(super) fn color(index: usize) -> String {
-    let lightness = ["0.6", "0.54", "0.65"][index / 7 % 3];
-    let hue = (250.0 + index as f64 * 137.5) % 360.0;
-    format!("oklch({lightness} 0.13 {hue})")
-}
 
 /// Returns a duration in microseconds as text.
 pub(super) fn duration(micros: i64) -> String {
