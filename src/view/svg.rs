@@ -316,7 +316,7 @@ mod tests {
         trace.spans.push(foreign);
         let svg = trace.svg();
         assert!(
-            !svg.contains("<script") && !svg.contains("CDATA[") || !svg.contains("<!["),
+            !svg.contains("<script") && !svg.contains("<![CDATA["),
             "{svg}"
         );
         assert!(!svg.chars().any(|c| c.is_control() && c != '\n'), "{svg}");
@@ -325,7 +325,10 @@ mod tests {
 
     #[test]
     fn a_picture_of_any_trace_is_bounded() {
-        let many = (1..=5_000).map(|n| span("shop", "call", n, 0, 10).child_of(n - 1).log("a", 1));
+        let first = span("shop", "call", 1, 0, 10);
+        let others =
+            (2..=5_000).map(|n| span("shop", "call", n, 0, 10).child_of(n - 1).log("a", 1));
+        let many = [first].into_iter().chain(others);
         let mut trace = trace(many);
         trace
             .spans
@@ -343,7 +346,7 @@ mod tests {
                 ..trace
             }
             .svg()
-            .ends_with("</svg>\n")
+            .ends_with("</svg>")
         );
     }
 }

@@ -59,7 +59,7 @@ fn time(text: &str, now: i64) -> Option<i64> {
     if text == "now" {
         return Some(now);
     }
-    if let Some(ago) = text.strip_prefix('-') {
+    if let Some(ago) = text.strip_prefix('-').filter(|ago| !ago.is_empty()) {
         let ago = i64::try_from(go_duration(ago)?.as_micros()).ok()?;
         return Some(now.saturating_sub(ago));
     }
