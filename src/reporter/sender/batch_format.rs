@@ -1,11 +1,12 @@
 /// The encoding of a batch.
 ///
 /// ```
+/// # #[cfg(feature = "otlp")] {
 /// use tracehound::reporter::sender::{BatchFormat, OtlpSender, Sender};
 ///
-/// let sender = OtlpSender::new("http://localhost:4318")?;
+/// let sender = OtlpSender::new("http://localhost:4318").expect("a URL");
 /// assert_eq!(sender.format(), BatchFormat::Otlp);
-/// # Ok::<(), tracehound::reporter::sender::InvalidEndpoint>(())
+/// # }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
