@@ -6,9 +6,9 @@
 //! spans for a *sender*: to an agent, as Thrift over UDP, or to a collector, as OTLP, Thrift or JSON in requests.
 //!
 //! ```text
-//!  request ─► extract ─► build_span ─► Span ─► finish ─► queue ┊ worker ─► reporter ─► sender ─► agent, collector
-//!             propagation  sampler      │ scope                ┊ (right of this line: off your threads)
-//!                                       └► inject ─► outgoing request
+//!  request ─► extract ─► build_span ─► Span ─► finish ─► queue ┊ worker ─► reporter ─► sender
+//!             propagation  sampler      │ scope                ┊ (off your threads)       │
+//!                                       └► inject ─► request   ┊   agent or collector ◄───┘
 //! ```
 //!
 //! # Quick start

@@ -29,54 +29,55 @@
 //!
 //! # Which variables are read?
 //!
-//! [`settings`] returns these settings for a manual or for `--help`:
+//! Of the variables in one row, the first that is set counts. [`settings`] returns these settings for a manual or for
+//! `--help`:
 //!
-//! | variable | value | default | if it is not set |
-//! |---|---|---|---|
-//! | `JAEGER_DISABLED` | boolean | false | `OTEL_SDK_DISABLED` |
-//! | `JAEGER_SERVICE_NAME` | text | required | `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` |
-//! | `TRACEHOUND_DEV` | boolean | false | |
-//! | `TRACEHOUND_DEV_STRATEGIES_FILE` | path | none: every trace | |
-//! | `JAEGER_SAMPLER_TYPE` | `const`, `probabilistic`, `ratelimiting`, `remote` | remote 0.001 | `OTEL_TRACES_SAMPLER` |
-//! | `JAEGER_SAMPLER_PARAM` | number, by the sampler | by the sampler | `OTEL_TRACES_SAMPLER_ARG` |
-//! | `JAEGER_SAMPLING_ENDPOINT` | URL | `http://127.0.0.1:5778/sampling` | `JAEGER_SAMPLER_MANAGER_HOST_PORT`, `OTEL_TRACES_SAMPLER_ARG`, `JAEGER_SAMPLER_HOST`, `JAEGER_SAMPLER_PORT`, `JAEGER_SAMPLER_SAMPLING_PATH` |
-//! | `JAEGER_SAMPLER_REFRESH_INTERVAL` | duration | 60s | `OTEL_TRACES_SAMPLER_ARG` |
-//! | `JAEGER_SAMPLER_MAX_OPERATIONS` | operations, above 0 | 2000 | |
-//! | | a list of `otlp`, `zipkin`, `jaeger`, `console`; or `none` | agent | `OTEL_TRACES_EXPORTER` |
-//! | `JAEGER_AGENT_HOST` | name or address | localhost | `OTEL_EXPORTER_JAEGER_AGENT_HOST` |
-//! | `JAEGER_AGENT_PORT` | 1 to 65535 | 6831 | `OTEL_EXPORTER_JAEGER_AGENT_PORT` |
-//! | `JAEGER_AGENT_SOCKET_TYPE` | `udp4`, `udp6` | any | |
-//! | | `udp/thrift.compact`, `udp/thrift.binary` | compact | `OTEL_EXPORTER_JAEGER_PROTOCOL` |
-//! | `JAEGER_REPORTER_ATTEMPT_RECONNECTING_DISABLED` | duration; boolean for never | 30s | `JAEGER_REPORTER_ATTEMPT_RECONNECT_INTERVAL` |
-//! | `JAEGER_ENDPOINT` | URL | `http://localhost:14268/api/traces` | `OTEL_EXPORTER_JAEGER_ENDPOINT` |
-//! | | `http/thrift.binary`, `grpc` | http/thrift.binary | `OTEL_EXPORTER_JAEGER_PROTOCOL` |
-//! | `JAEGER_USER` | text | none | `OTEL_EXPORTER_JAEGER_USER` |
-//! | `JAEGER_PASSWORD` | text | none | `OTEL_EXPORTER_JAEGER_PASSWORD` |
-//! | `JAEGER_AUTH_TOKEN` | text | none | |
-//! | `JAEGER_REPORTER_TIMEOUT` | duration | 5s | `OTEL_EXPORTER_JAEGER_TIMEOUT`, `OTEL_BSP_EXPORT_TIMEOUT` |
-//! | | URL | `http://localhost:4318/v1/traces` | `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, `OTEL_EXPORTER_OTLP_ENDPOINT` |
-//! | | `http/protobuf`, `grpc` | http/protobuf | `OTEL_EXPORTER_OTLP_TRACES_PROTOCOL`, `OTEL_EXPORTER_OTLP_PROTOCOL` |
-//! | | boolean | false | `OTEL_EXPORTER_OTLP_TRACES_INSECURE`, `OTEL_EXPORTER_OTLP_INSECURE` |
-//! | | `name=value,name=value` | none | `OTEL_EXPORTER_OTLP_TRACES_HEADERS`, `OTEL_EXPORTER_OTLP_HEADERS` |
-//! | | duration | 5s | `OTEL_EXPORTER_OTLP_TRACES_TIMEOUT`, `OTEL_EXPORTER_OTLP_TIMEOUT`, `OTEL_BSP_EXPORT_TIMEOUT` |
-//! | | `gzip`, `none` | none | `OTEL_EXPORTER_OTLP_TRACES_COMPRESSION`, `OTEL_EXPORTER_OTLP_COMPRESSION` |
-//! | | path | none | `OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE`, `OTEL_EXPORTER_OTLP_CERTIFICATE` |
-//! | | path | none | `OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE`, `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE` |
-//! | | path | none | `OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY`, `OTEL_EXPORTER_OTLP_CLIENT_KEY` |
-//! | | URL | `http://localhost:9411/api/v2/spans` | `OTEL_EXPORTER_ZIPKIN_ENDPOINT` |
-//! | | duration | 5s | `OTEL_EXPORTER_ZIPKIN_TIMEOUT`, `OTEL_BSP_EXPORT_TIMEOUT` |
-//! | `JAEGER_REPORTER_LOG_SPANS` | boolean | false | |
-//! | `JAEGER_REPORTER_MAX_QUEUE_SIZE` | spans, above 0 | 16384 | `OTEL_BSP_MAX_QUEUE_SIZE` |
-//! | `JAEGER_REPORTER_FLUSH_INTERVAL` | duration | 1s | `OTEL_BSP_SCHEDULE_DELAY` |
-//! | `JAEGER_TRACEID_128BIT` | boolean | false | |
-//! | `JAEGER_PROPAGATION` | a list of `jaeger`, `b3`, `b3single`, `w3c`, `tracecontext`, `baggage`; or `none` | jaeger,w3c | `OTEL_PROPAGATORS` |
-//! | | bytes, above 0 | 1024 | `OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT`, `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT` |
-//! | | records, above 0 | 128 | `OTEL_SPAN_EVENT_COUNT_LIMIT` |
-//! | `TRACEHOUND_RECORD` | `metadata`, `statements`, `everything` | metadata | |
-//! | `TRACEHOUND_TAG_NAMES` | `opentracing`, `opentelemetry`, `both` | opentracing | `OTEL_SEMCONV_STABILITY_OPT_IN` |
-//! | `JAEGER_RPC_METRICS` | boolean | false | |
-//! | `TRACEHOUND_OPEN_SPAN_LIMIT` | duration | none | |
-//! | `JAEGER_TAGS` | `key=value,key=a-${VAR}-${VAR:default}` | none | `OTEL_RESOURCE_ATTRIBUTES` |
+//! | variable | value |
+//! |---|---|
+//! | `JAEGER_DISABLED`, `OTEL_SDK_DISABLED` | boolean; default false |
+//! | `JAEGER_SERVICE_NAME`, `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` | text; required |
+//! | `TRACEHOUND_DEV` | boolean; default false |
+//! | `TRACEHOUND_DEV_STRATEGIES_FILE` | path; default none: every trace |
+//! | `JAEGER_SAMPLER_TYPE`, `OTEL_TRACES_SAMPLER` | `const`, `probabilistic`, `ratelimiting`, `remote`; default remote 0.001 |
+//! | `JAEGER_SAMPLER_PARAM`, `OTEL_TRACES_SAMPLER_ARG` | number, by the sampler; default by the sampler |
+//! | `JAEGER_SAMPLING_ENDPOINT`, `JAEGER_SAMPLER_MANAGER_HOST_PORT`, `OTEL_TRACES_SAMPLER_ARG`, `JAEGER_SAMPLER_HOST`, `JAEGER_SAMPLER_PORT`, `JAEGER_SAMPLER_SAMPLING_PATH` | URL; default `http://127.0.0.1:5778/sampling` |
+//! | `JAEGER_SAMPLER_REFRESH_INTERVAL`, `OTEL_TRACES_SAMPLER_ARG` | duration; default 60s |
+//! | `JAEGER_SAMPLER_MAX_OPERATIONS` | operations, above 0; default 2000 |
+//! | `OTEL_TRACES_EXPORTER` | a list of `otlp`, `zipkin`, `jaeger`, `console`; or `none`; default agent |
+//! | `JAEGER_AGENT_HOST`, `OTEL_EXPORTER_JAEGER_AGENT_HOST` | name or address; default localhost |
+//! | `JAEGER_AGENT_PORT`, `OTEL_EXPORTER_JAEGER_AGENT_PORT` | 1 to 65535; default 6831 |
+//! | `JAEGER_AGENT_SOCKET_TYPE` | `udp4`, `udp6`; default any |
+//! | `OTEL_EXPORTER_JAEGER_PROTOCOL` | `udp/thrift.compact`, `udp/thrift.binary`; default compact |
+//! | `JAEGER_REPORTER_ATTEMPT_RECONNECTING_DISABLED`, `JAEGER_REPORTER_ATTEMPT_RECONNECT_INTERVAL` | duration; boolean for never; default 30s |
+//! | `JAEGER_ENDPOINT`, `OTEL_EXPORTER_JAEGER_ENDPOINT` | URL; default `http://localhost:14268/api/traces` |
+//! | `OTEL_EXPORTER_JAEGER_PROTOCOL` | `http/thrift.binary`, `grpc`; default http/thrift.binary |
+//! | `JAEGER_USER`, `OTEL_EXPORTER_JAEGER_USER` | text; default none |
+//! | `JAEGER_PASSWORD`, `OTEL_EXPORTER_JAEGER_PASSWORD` | text; default none |
+//! | `JAEGER_AUTH_TOKEN` | text; default none |
+//! | `JAEGER_REPORTER_TIMEOUT`, `OTEL_EXPORTER_JAEGER_TIMEOUT`, `OTEL_BSP_EXPORT_TIMEOUT` | duration; default 5s |
+//! | `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, `OTEL_EXPORTER_OTLP_ENDPOINT` | URL; default `http://localhost:4318/v1/traces` |
+//! | `OTEL_EXPORTER_OTLP_TRACES_PROTOCOL`, `OTEL_EXPORTER_OTLP_PROTOCOL` | `http/protobuf`, `grpc`; default http/protobuf |
+//! | `OTEL_EXPORTER_OTLP_TRACES_INSECURE`, `OTEL_EXPORTER_OTLP_INSECURE` | boolean; default false |
+//! | `OTEL_EXPORTER_OTLP_TRACES_HEADERS`, `OTEL_EXPORTER_OTLP_HEADERS` | `name=value,name=value`; default none |
+//! | `OTEL_EXPORTER_OTLP_TRACES_TIMEOUT`, `OTEL_EXPORTER_OTLP_TIMEOUT`, `OTEL_BSP_EXPORT_TIMEOUT` | duration; default 5s |
+//! | `OTEL_EXPORTER_OTLP_TRACES_COMPRESSION`, `OTEL_EXPORTER_OTLP_COMPRESSION` | `gzip`, `none`; default none |
+//! | `OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE`, `OTEL_EXPORTER_OTLP_CERTIFICATE` | path; default none |
+//! | `OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE`, `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE` | path; default none |
+//! | `OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY`, `OTEL_EXPORTER_OTLP_CLIENT_KEY` | path; default none |
+//! | `OTEL_EXPORTER_ZIPKIN_ENDPOINT` | URL; default `http://localhost:9411/api/v2/spans` |
+//! | `OTEL_EXPORTER_ZIPKIN_TIMEOUT`, `OTEL_BSP_EXPORT_TIMEOUT` | duration; default 5s |
+//! | `JAEGER_REPORTER_LOG_SPANS` | boolean; default false |
+//! | `JAEGER_REPORTER_MAX_QUEUE_SIZE`, `OTEL_BSP_MAX_QUEUE_SIZE` | spans, above 0; default 16384 |
+//! | `JAEGER_REPORTER_FLUSH_INTERVAL`, `OTEL_BSP_SCHEDULE_DELAY` | duration; default 1s |
+//! | `JAEGER_TRACEID_128BIT` | boolean; default false |
+//! | `JAEGER_PROPAGATION`, `OTEL_PROPAGATORS` | a list of `jaeger`, `b3`, `b3single`, `w3c`, `tracecontext`, `baggage`; or `none`; default jaeger,w3c |
+//! | `OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT`, `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT` | bytes, above 0; default 1024 |
+//! | `OTEL_SPAN_EVENT_COUNT_LIMIT` | records, above 0; default 128 |
+//! | `TRACEHOUND_RECORD` | `metadata`, `statements`, `everything`; default metadata |
+//! | `TRACEHOUND_TAG_NAMES`, `OTEL_SEMCONV_STABILITY_OPT_IN` | `opentracing`, `opentelemetry`, `both`; default opentracing |
+//! | `JAEGER_RPC_METRICS` | boolean; default false |
+//! | `TRACEHOUND_OPEN_SPAN_LIMIT` | duration; default none |
+//! | `JAEGER_TAGS`, `OTEL_RESOURCE_ATTRIBUTES` | `key=value,key=a-${VAR}-${VAR:default}`; default none |
 //!
 //! `JAEGER_DISABLED` is read before all others: a disabled tracer never fails for them. In `OTEL_RESOURCE_ATTRIBUTES`,
 //! `service.name` is the name of the service, and the rest are tags.

@@ -215,7 +215,9 @@ impl DevOptions {
     ///   "default_strategy": {"type": "probabilistic", "param": 0.1},
     ///   "service_strategies": [
     ///     {"service": "shop", "type": "probabilistic", "param": 0.5,
-    ///      "operation_strategies": [{"operation": "GET /health", "type": "probabilistic", "param": 0}]},
+    ///      "operation_strategies": [
+    ///        {"operation": "GET /health", "type": "probabilistic", "param": 0}
+    ///      ]},
     ///     {"service": "cart", "type": "ratelimiting", "param": 5}
     ///   ]
     /// }

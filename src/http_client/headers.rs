@@ -92,7 +92,8 @@ const SECRET_ENDINGS: [&str; 4] = ["-key", "-token", "-secret", "-password"];
 /// # #[cfg(feature = "otlp")] {
 /// use tracehound::reporter::sender::{InvalidHeader, OtlpSender};
 ///
-/// let error_of = |name, value| OtlpSender::new("http://localhost:4318").expect("a URL").header(name, value).err();
+/// let sender = || OtlpSender::new("http://localhost:4318").expect("a URL");
+/// let error_of = |name, value| sender().header(name, value).err();
 /// assert_eq!(error_of("x tenant", "acme"), Some(InvalidHeader::Name));
 /// assert_eq!(error_of("x-tenant", "ac\nme"), Some(InvalidHeader::Value));
 /// assert_eq!(error_of("content-length", "7"), Some(InvalidHeader::Reserved));

@@ -23,7 +23,8 @@
 //!     .layer(ServerLayer::new(tracer.clone())); // server span: `GET /users/{id}`
 //!
 //! let client = reqwest::Client::new();
-//! let reply = client.get("http://shop/users/7").send_traced(&tracer).await?; // client span: `HTTP GET`
+//! // client span: `HTTP GET`
+//! let reply = client.get("http://shop/users/7").send_traced(&tracer).await?;
 //! # Ok(()) }
 //! ```
 //!
@@ -178,7 +179,7 @@
 //! use tracehound::middleware::{ClientLayer, GrpcDetails, ServerLayer};
 //! # use tracehound::NoopTracer;
 //!
-//! let details = GrpcDetails::new().message_events(20); // the first 20 messages each way have log events
+//! let details = GrpcDetails::new().message_events(20); // for the first 20 messages each way
 //! let server = Server::builder().layer(ServerLayer::new(NoopTracer).grpc(details));
 //! let channel = ClientLayer::new(NoopTracer).grpc(details).wrap(channel);
 //! # }

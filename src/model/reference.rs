@@ -14,8 +14,9 @@ use crate::model::{SpanId, TraceId};
 ///     .reporter(spans.clone())
 ///     .build()?;
 /// let checkout = tracer.start_span("checkout");
-/// tracer.build_span("charge").child_of(&checkout).start().finish(); // the checkout waits for it
-/// tracer.build_span("send mail").follows_from(&checkout).start().finish(); // it does not wait for this
+/// // The checkout waits for the charge, and not for the mail.
+/// tracer.build_span("charge").child_of(&checkout).start().finish();
+/// tracer.build_span("send mail").follows_from(&checkout).start().finish();
 /// let kinds: Vec<_> = spans.spans().iter().map(|span| span.references[0].kind).collect();
 /// assert_eq!(kinds, [ReferenceType::ChildOf, ReferenceType::FollowsFrom]);
 /// # Ok::<(), tracehound::tracer::BuildError>(())

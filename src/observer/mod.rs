@@ -205,7 +205,7 @@ impl SpanObserver for Box<dyn SpanObserver> {
 ///
 ///     fn on_finish(&self, span: &ObservedSpan<'_>) {
 ///         if span.kind() == Some(SpanKind::Server) {
-///             let status = span.http_status().map_or(0, u32::from) + span.grpc_status().map_or(0, u32::from);
+///             let status = span.http_status().or(span.grpc_status().map(u16::from)).unwrap_or(0);
 ///             let line = format!("{} {status} {:?}", span.operation_name(), span.is_sampled());
 ///             self.0.lock().expect("no panic").push(line);
 ///             println!("{}:{} took {:?}", span.trace_id(), span.span_id(), span.duration());

@@ -35,7 +35,8 @@ use crate::sync::PerProcess;
 /// span.set_tag("http.status_code", 404);
 /// span.finish();
 ///
-/// let labels = |name, value| [("component", "jaeger"), ("endpoint", "GET-/cart/-id-"), (name, value)];
+/// let endpoint = ("endpoint", "GET-/cart/-id-");
+/// let labels = |name, value| [("component", "jaeger"), endpoint, (name, value)];
 /// assert_eq!(metrics.counter_value("jaeger_rpc_requests", &labels("error", "false")), 1);
 /// assert_eq!(metrics.counter_value("jaeger_rpc_http_requests", &labels("status_code", "4xx")), 1);
 /// # Ok::<(), tracehound::tracer::BuildError>(())

@@ -57,7 +57,8 @@ use crate::span::SpanContext;
 ///
 /// let codec = BinaryCodec::default();
 /// let ids = TraceId::new(0, 1).zip(SpanId::new(2)).expect("not zero");
-/// let context = SpanContext::new(ids.0, ids.1, None, Flags::SAMPLED).with_baggage_item("user", "42");
+/// let context = SpanContext::new(ids.0, ids.1, None, Flags::SAMPLED);
+/// let context = context.with_baggage_item("user", "42");
 ///
 /// let mut bytes = Vec::new();
 /// codec.inject(&context, &mut bytes);

@@ -165,7 +165,10 @@ pub trait Injector: Send + Sync {
 /// }
 ///
 /// impl Extractor for Tenant {
-///     fn extract(&self, carrier: &dyn TextMapReader) -> Result<Option<SpanContext>, ExtractError> {
+///     fn extract(
+///         &self,
+///         carrier: &dyn TextMapReader,
+///     ) -> Result<Option<SpanContext>, ExtractError> {
 ///         Ok(carrier.find(&self.headers).iter().last().map(|(_, value)| {
 ///             let tenant = String::from_utf8_lossy(value);
 ///             SpanContext::default().with_baggage_item("tenant", &tenant)
@@ -174,7 +177,8 @@ pub trait Injector: Send + Sync {
 /// }
 ///
 /// let headers = HeaderSet::new([Key::new("X-Tenant")?], []);
-/// let context = Tenant { headers }.extract(&[("x-tenant", "eu-1")])?.expect("the header is there");
+/// let tenant = Tenant { headers };
+/// let context = tenant.extract(&[("x-tenant", "eu-1")])?.expect("the header is there");
 /// assert_eq!(context.baggage().get("tenant"), Some("eu-1"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -208,7 +212,10 @@ pub trait Extractor: Send + Sync {
 /// }
 ///
 /// impl Extractor for ReadOnly {
-///     fn extract(&self, carrier: &dyn TextMapReader) -> Result<Option<SpanContext>, ExtractError> {
+///     fn extract(
+///         &self,
+///         carrier: &dyn TextMapReader,
+///     ) -> Result<Option<SpanContext>, ExtractError> {
 ///         self.codec.extract(carrier).inspect_err(|error| {
 ///             if let Some(diagnostics) = &self.diagnostics {
 ///                 diagnostics.say(&error.to_string());

@@ -25,7 +25,9 @@ use crate::services::Services;
 /// };
 ///
 /// let kept = InMemoryReporter::new();
-/// let mut reporter = CompositeReporter::new().member(LoggingReporter::with_handler(|_| {})).member(kept.clone());
+/// let mut reporter = CompositeReporter::new()
+///     .member(LoggingReporter::with_handler(|_| {}))
+///     .member(kept.clone());
 /// let (trace_id, span_id) = (TraceId::new(0, 1).expect("not 0"), SpanId::new(2).expect("not 0"));
 /// OwnedSpan::new(trace_id, span_id, "checkout").view(|span| reporter.report(span));
 /// assert_eq!(kept.spans().len(), 1);

@@ -105,7 +105,8 @@ pub trait BaggageRestrictions: Send + Sync {
     ///
     ///     fn restriction(&self, key: &str) -> Restriction {
     ///         if let Some(diagnostics) = &self.0 {
-    ///             diagnostics.warn("no_baggage", || format!("baggage {} is denied", key.escape_debug()));
+    ///             let key = key.escape_debug();
+    ///             diagnostics.warn("no_baggage", || format!("baggage {key} is denied"));
     ///         }
     ///         Restriction::Denied
     ///     }

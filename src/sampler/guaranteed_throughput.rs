@@ -23,7 +23,8 @@ use crate::services::Services;
 /// ```
 /// use tracehound::model::{TagValue, TraceId};
 /// use tracehound::sampler::{
-///     GuaranteedThroughputSampler, Sampler, SamplingDecision, SamplingRate, SpanView, TracesPerSecond,
+///     GuaranteedThroughputSampler, Sampler, SamplingDecision, SamplingRate, SpanView,
+///     TracesPerSecond,
 /// };
 ///
 /// let one_in_ten_seconds = TracesPerSecond::new(0.1)?;
@@ -62,12 +63,14 @@ impl GuaranteedThroughputSampler {
     /// use tracehound::clock::ManualClock;
     /// use tracehound::model::TraceId;
     /// use tracehound::sampler::{
-    ///     GuaranteedThroughputSampler, Sampler, SamplingDecision, SamplingRate, SpanView, TracesPerSecond,
+    ///     GuaranteedThroughputSampler, Sampler, SamplingDecision, SamplingRate, SpanView,
+    ///     TracesPerSecond,
     /// };
     ///
     /// let clock = ManualClock::default();
     /// let one_a_second = TracesPerSecond::from(1);
-    /// let sampler = GuaranteedThroughputSampler::new(SamplingRate::ZERO, one_a_second).clock(clock.clone());
+    /// let sampler = GuaranteedThroughputSampler::new(SamplingRate::ZERO, one_a_second);
+    /// let sampler = sampler.clock(clock.clone());
     /// assert_eq!((sampler.rate(), sampler.lower_bound()), (SamplingRate::ZERO, one_a_second));
     ///
     /// let root = SpanView::new(TraceId::new(0, 1).expect("not zero"), "checkout", true);

@@ -49,7 +49,8 @@ impl Interests {
     /// assert!(everything.asks_about_tag("tenant") && everything.asks_about_finish(false));
     ///
     /// // What a wrapper of two samplers returns.
-    /// let [mine, theirs] = [Interests::nothing().names().tags(), Interests::nothing().children().finishes()];
+    /// let mine = Interests::nothing().names().tags();
+    /// let theirs = Interests::nothing().children().finishes();
     /// let both = mine.and(theirs);
     /// assert!(both.asks_about_children() && both.asks_about_names());
     /// assert!(both.asks_about_tag("tenant") && both.asks_about_finish(true));

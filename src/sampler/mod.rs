@@ -59,11 +59,14 @@
 //!
 //! ```
 //! use tracehound::JaegerTracer;
-//! use tracehound::sampler::{OperationStrategies, PerOperationSampler, SamplingRate, TracesPerSecond};
+//! use tracehound::sampler::{
+//!     OperationStrategies, PerOperationSampler, SamplingRate, TracesPerSecond,
+//! };
 //!
 //! let strategies = OperationStrategies::new(SamplingRate::new(0.001)?, TracesPerSecond::from(0))
 //!     .operation("GET /health", SamplingRate::ZERO);
-//! let tracer = JaegerTracer::builder("shop").sampler(PerOperationSampler::new(strategies)).build()?;
+//! let sampler = PerOperationSampler::new(strategies);
+//! let tracer = JaegerTracer::builder("shop").sampler(sampler).build()?;
 //! assert_eq!(
 //!     tracer.explain_sampling("GET /health"),
 //!     "per operation, listed: probabilistic, drops every trace"
@@ -196,7 +199,12 @@ pub use self::tag_matching::TagMatchingSampler;
 ///         self.count(self.inner.on_set_operation_name(span))
 ///     }
 ///
-///     fn on_set_tag(&self, span: &SpanView<'_>, key: &str, value: TagRef<'_>) -> SamplingDecision {
+///     fn on_set_tag(
+///         &self,
+///         span: &SpanView<'_>,
+///         key: &str,
+///         value: TagRef<'_>,
+///     ) -> SamplingDecision {
 ///         self.count(self.inner.on_set_tag(span, key, value))
 ///     }
 ///

@@ -11,7 +11,9 @@ use crate::sampler::{Interests, Sampler, SamplerTags, SamplingDecision, Sampling
 ///
 /// ```
 /// use tracehound::model::TraceId;
-/// use tracehound::sampler::{ProbabilisticSampler, Sampler, SamplingDecision, SamplingRate, SpanView};
+/// use tracehound::sampler::{
+///     ProbabilisticSampler, Sampler, SamplingDecision, SamplingRate, SpanView,
+/// };
 ///
 /// let sampler = ProbabilisticSampler::new(SamplingRate::new(0.5)?);
 /// let id = |low| TraceId::new(0, low).expect("not zero");

@@ -49,7 +49,9 @@ impl RateLimitingSampler {
     /// use std::time::Duration;
     /// use tracehound::clock::ManualClock;
     /// use tracehound::model::TraceId;
-    /// use tracehound::sampler::{RateLimitingSampler, Sampler, SamplingDecision, SpanView, TracesPerSecond};
+    /// use tracehound::sampler::{
+    ///     RateLimitingSampler, Sampler, SamplingDecision, SpanView, TracesPerSecond,
+    /// };
     ///
     /// let clock = ManualClock::default();
     /// let sampler = RateLimitingSampler::new(TracesPerSecond::from(2)).clock(clock.clone());

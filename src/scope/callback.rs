@@ -21,7 +21,8 @@ use crate::span::{ErrorLike, Span};
 ///     .reporter(spans.clone())
 ///     .build()?;
 ///
-/// // A callback that gets a result, and one that is called when the time is up. The first one ends the span.
+/// // A callback that gets a result, and one that is called when the time is up: one of them
+/// // ends the span, the first.
 /// let end = FinishOnce::new(tracer.start_span("charge"));
 /// let answer = end.wrap_result(|result: Result<u32, std::fmt::Error>| result.is_ok());
 /// let timeout = end.wrap(|| active_span().set_tag("timeout", true).is_noop());

@@ -122,7 +122,8 @@ impl Captured {
 /// use tracehound::scope::{InstrumentedSink, SinkInSpan};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
-/// let mut rows: InstrumentedSink<_> = sink::drain::<u32>().sink_in_span(NoopTracer.start_span("write"));
+/// let span = NoopTracer.start_span("write");
+/// let mut rows: InstrumentedSink<_> = sink::drain::<u32>().sink_in_span(span);
 /// rows.send(7).await?;
 /// assert!(rows.items() == 1 && rows.span().is_noop());
 /// # Ok::<(), std::convert::Infallible>(()) })?;

@@ -96,7 +96,8 @@ impl Captured {
     ///     .reporter(spans.clone())
     ///     .build()?;
     /// let export = tracer.start_active_span("export");
-    /// let rows = capture().child(tracer.clone(), "read rows").wrap_stream(stream::iter(["tea", "pot"]));
+    /// let read = capture().child(tracer.clone(), "read rows");
+    /// let rows = read.wrap_stream(stream::iter(["tea", "pot"]));
     /// # runtime.block_on(async {
     /// assert_eq!(rows.count().await, 2);
     /// # });
@@ -120,7 +121,8 @@ impl Captured {
 /// use tracehound::scope::{InstrumentedStream, StreamInSpan};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
-/// let mut rows: InstrumentedStream<_> = stream::iter([7]).stream_in_span(NoopTracer.start_span("read"));
+/// let span = NoopTracer.start_span("read");
+/// let mut rows: InstrumentedStream<_> = stream::iter([7]).stream_in_span(span);
 /// assert_eq!(rows.next().await, Some(7));
 /// assert!(rows.items() == 1 && rows.span().is_noop());
 /// # });

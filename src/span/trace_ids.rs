@@ -59,7 +59,8 @@ impl TraceIds {
     /// let span = tracer.start_span("checkout");
     /// let ids = span.trace_ids();
     /// assert!(ids.is_sampled());
-    /// assert_eq!((ids.trace_id(), ids.span_id()), (span.context().trace_id(), span.context().span_id()));
+    /// assert_eq!(ids.trace_id(), span.context().trace_id());
+    /// assert_eq!(ids.span_id(), span.context().span_id());
     /// # Ok::<(), tracehound::tracer::BuildError>(())
     /// ```
     pub fn is_sampled(self) -> bool {

@@ -100,7 +100,8 @@ impl JaegerTracer {
     /// # use std::time::Duration;
     /// # use tracehound::JaegerTracer;
     /// # let tracer = JaegerTracer::disabled();
-    /// println!("{}", tracer.close(Duration::from_secs(1))); // finished 7, sent 7, dropped none, queued 0
+    /// // finished 7, sent 7, dropped none, queued 0
+    /// println!("{}", tracer.close(Duration::from_secs(1)));
     /// ```
     pub fn close(&self, timeout: Duration) -> FlushReport {
         self.handle
@@ -232,8 +233,8 @@ impl JaegerTracer {
     /// let is_public = |name: &&str| *name != "jaeger-debug-id";
     /// let allowed: Vec<&str> = headers.names().filter(is_public).collect();
     /// assert_eq!(
-    ///     format!("access-control-allow-headers: content-type, {}", allowed.join(", ")),
-    ///     "access-control-allow-headers: content-type, uber-trace-id, jaeger-baggage, traceparent, tracestate, baggage",
+    ///     allowed.join(", "), // in `access-control-allow-headers`, with those of your own
+    ///     "uber-trace-id, jaeger-baggage, traceparent, tracestate, baggage",
     /// );
     /// assert!(headers.prefixes().eq(["uberctx-"]));
     /// # Ok::<(), tracehound::tracer::BuildError>(())

@@ -36,7 +36,10 @@ use crate::tracer::earlier_start::EarlierStart;
 ///         self.0.inject(context, carrier);
 ///     }
 ///
-///     fn extract(&self, carrier: &dyn ExtractCarrier) -> Result<Option<SpanContext>, ExtractError> {
+///     fn extract(
+///         &self,
+///         carrier: &dyn ExtractCarrier,
+///     ) -> Result<Option<SpanContext>, ExtractError> {
 ///         self.0.extract(carrier)
 ///     }
 /// }

@@ -11,8 +11,9 @@ use crate::reporter::OwnedSpan;
 /// ```
 /// use tracehound::view::Trace;
 ///
-/// let text = r#"{"data": [{"traceID": "7f3c", "processes": {"p1": {"serviceName": "shop"}}, "spans": [
-///     {"spanID": "1", "operationName": "checkout", "processID": "p1", "startTime": 1, "duration": 2}]}]}"#;
+/// let text = r#"{"data": [{"traceID": "7f3c", "processes": {"p1": {"serviceName": "shop"}},
+///     "spans": [{"spanID": "1", "operationName": "checkout", "processID": "p1",
+///                "startTime": 1, "duration": 2}]}]}"#;
 /// let trace = &Trace::from_json(text)?[0];
 /// assert_eq!(trace.trace_id.to_string(), "0000000000007f3c");
 /// assert_eq!((trace.services(), trace.spans.len(), trace.open.len()), (vec!["shop"], 1, 0));
@@ -79,9 +80,10 @@ impl Trace {
 /// ```
 /// use tracehound::view::Trace;
 ///
-/// let text = r#"{"data": [{"traceID": "7f3c", "processes": {"p1": {"serviceName": "shop"}}, "spans": [
-///     {"spanID": "1", "operationName": "checkout", "processID": "p1", "startTime": 1, "duration": 2,
-///      "tags": [{"key": "error", "type": "bool", "value": true}]}]}]}"#;
+/// let text = r#"{"data": [{"traceID": "7f3c", "processes": {"p1": {"serviceName": "shop"}},
+///     "spans": [{"spanID": "1", "operationName": "checkout", "processID": "p1",
+///                "startTime": 1, "duration": 2,
+///                "tags": [{"key": "error", "type": "bool", "value": true}]}]}]}"#;
 /// let span = &Trace::from_json(text)?[0].spans[0];
 /// assert!(span.is_error());
 /// assert_eq!((span.service_name(), span.span.operation_name.as_str()), ("shop", "checkout"));

@@ -24,7 +24,8 @@
 //!
 //! // For a page of your service that only its operators can reach:
 //! for span in open.list() {
-//!     println!("{span}"); // "checkout" for 31.2s, started at src/shop.rs:12 on main, trace 5b2b…, span 6ad0…
+//!     // "checkout" for 31.2s, started at src/shop.rs:12 on main, trace 5b2b…, span 6ad0…
+//!     println!("{span}");
 //! }
 //! assert_eq!(open.list().len(), 2);
 //! # Ok::<(), tracehound::tracer::BuildError>(())
@@ -49,8 +50,9 @@
 //! let _checkout = tracer.start_active_span("checkout");
 //! let in_thread = tracer.clone();
 //! let work = orphans.watched(move || in_thread.start_span("charge").finish());
-//! // "charge" at src/shop.rs:9 starts a trace of its own: its work was spawned at src/shop.rs:9 while "checkout" was
-//! // active, and no context is active in it now; hand it over there (in_active_span), or …
+//! // "charge" at src/shop.rs:9 starts a trace of its own: its work was spawned at
+//! // src/shop.rs:9 while "checkout" was active, and no context is active in it now; hand it
+//! // over there (in_active_span), or …
 //! std::thread::spawn(work).join().expect("no panic");
 //! assert_eq!(orphans.proven(), 1);
 //! # Ok::<(), tracehound::tracer::BuildError>(())

@@ -293,8 +293,9 @@ impl DevServer {
     /// use tracehound::view::Trace;
     ///
     /// let server = DevServer::start(DevOptions::new().any_ports().waterfall(Waterfall::Never))?;
-    /// let earlier = r#"{"data": [{"traceID": "7f3c", "processes": {"p1": {"serviceName": "shop"}}, "spans": [
-    ///     {"spanID": "1", "operationName": "checkout", "processID": "p1", "startTime": 1, "duration": 2}]}]}"#;
+    /// let earlier = r#"{"data": [{"traceID": "7f3c", "processes": {"p1": {"serviceName": "shop"}},
+    ///     "spans": [{"spanID": "1", "operationName": "checkout", "processID": "p1",
+    ///                "startTime": 1, "duration": 2}]}]}"#;
     /// server.add(Trace::from_json(earlier)?);
     /// assert_eq!(server.services(), ["shop"]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -35,7 +35,9 @@ use crate::middleware::http::request_scope::RequestScope;
 ///     .sampler(ConstSampler::new(true))
 ///     .reporter(spans.clone())
 ///     .build()?;
-/// let handler = async |_: Request<String>| Ok::<_, std::io::Error>(Response::new("one teapot".to_owned()));
+/// let handler = async |_: Request<String>| {
+///     Ok::<_, std::io::Error>(Response::new("one teapot".to_owned()))
+/// };
 /// let mut server = ServerLayer::new(tracer).wrap(service_fn(handler));
 /// let body: TracedBody<_> = server.call(Request::new(String::new())).await?.into_body();
 /// assert!(spans.spans().is_empty(), "the body has not been read");

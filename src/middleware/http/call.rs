@@ -178,8 +178,8 @@ impl<S: fmt::Debug> fmt::Debug for CallService<S> {
 /// use tracehound::middleware::CallLayer;
 ///
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
-/// let inner = service_fn(async |_: Request<String>| Ok::<_, std::io::Error>(Response::new(String::new())));
-/// let mut client = CallLayer::new(NoopTracer).layer(inner);
+/// let answer = async |_: Request<String>| Ok::<_, std::io::Error>(Response::new(String::new()));
+/// let mut client = CallLayer::new(NoopTracer).layer(service_fn(answer));
 /// let in_call = client.call(Request::new(String::new())); // an `InCall` around the inner future
 /// assert!(in_call.await?.status().is_success());
 /// # Ok::<(), std::io::Error>(()) })?;

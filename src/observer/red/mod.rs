@@ -201,8 +201,8 @@ impl RedMetrics {
     /// for name in ["pay", "search", "pay"] {
     ///     tracer.start_span(name).finish();
     /// }
-    /// let counts: Vec<_> = red.snapshot().iter().map(|it| (it.operation.clone(), it.count())).collect();
-    /// assert_eq!(counts, [("pay".to_owned(), 2), ("search".to_owned(), 1)]);
+    /// let counts = red.snapshot().into_iter().map(|it| (it.count(), it.operation));
+    /// assert!(counts.eq([(2, "pay".to_owned()), (1, "search".to_owned())]));
     /// # Ok::<(), tracehound::tracer::BuildError>(())
     /// ```
     pub fn snapshot(&self) -> Vec<OperationMetrics> {

@@ -94,7 +94,9 @@ pub struct Logs<'a> {
 /// /// Names an event, for a line of text.
 /// fn event(log: &LogView<'_>) -> Option<String> {
 ///     log.fields.clone().find_map(|(key, value)| match value {
-///         TagRef::String(event) if key == "event" => Some(format!("{event} at {:?}", log.timestamp)),
+///         TagRef::String(event) if key == "event" => {
+///             Some(format!("{event} at {:?}", log.timestamp))
+///         }
 ///         _ => None,
 ///     })
 /// }

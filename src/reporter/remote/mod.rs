@@ -121,7 +121,8 @@ impl RemoteReporter {
     /// use tracehound::reporter::sender::{AgentAddress, UdpSender};
     ///
     /// // For a receiver that does not know these fields.
-    /// let reporter = RemoteReporter::new(UdpSender::new(AgentAddress::default())).batch_numbers(false);
+    /// let sender = UdpSender::new(AgentAddress::default());
+    /// let reporter = RemoteReporter::new(sender).batch_numbers(false);
     /// # drop(reporter);
     /// # }
     /// ```

@@ -195,7 +195,9 @@ use crate::services::Services;
 /// use std::time::{Duration, Instant};
 /// use tracehound::diagnostics::Diagnostics;
 /// use tracehound::metrics::DropCause;
-/// use tracehound::reporter::sender::{Batch, BatchFormat, MakeSender, SendOutcome, SendResult, Sender};
+/// use tracehound::reporter::sender::{
+///     Batch, BatchFormat, MakeSender, SendOutcome, SendResult, Sender,
+/// };
 /// use tracehound::services::Services;
 ///
 /// /// Appends batches of JSON to a file, a line for each.
@@ -236,7 +238,8 @@ use crate::services::Services;
 ///         if self.file.is_none() {
 ///             self.file = OpenOptions::new().create(true).append(true).open(&self.path).ok();
 ///         }
-///         let written = self.file.as_mut().map(|file| writeln!(file, "{}", batch.bytes.escape_ascii()));
+///         let line = batch.bytes.escape_ascii();
+///         let written = self.file.as_mut().map(|file| writeln!(file, "{line}"));
 ///         SendOutcome::new(match written {
 ///             Some(Ok(())) => SendResult::Sent,
 ///             _ => SendResult::Lost(DropCause::SendFailed),
@@ -272,7 +275,8 @@ use crate::services::Services;
 /// let mut sender = FileSender::new("/no such folder/spans".into());
 /// let outcome = sender.send(&Batch::new(b"[]", 1), Instant::now());
 /// assert_eq!(outcome.this, SendResult::Lost(DropCause::SendFailed));
-/// assert_eq!(sender.explain(DropCause::SendFailed), "/no such folder/spans: send_failed; is the disk full?");
+/// let line = sender.explain(DropCause::SendFailed);
+/// assert_eq!(line, "/no such folder/spans: send_failed; is the disk full?");
 /// ```
 pub trait Sender: Send {
     /// Takes the tracer's services: where to count and to warn, and the clock.

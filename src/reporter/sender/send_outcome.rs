@@ -8,8 +8,8 @@ use crate::metrics::{DropCause, DropCounts};
 /// use tracehound::metrics::DropCause;
 /// use tracehound::reporter::sender::{SendOutcome, SendResult};
 ///
-/// // This batch waits for its answer. Of earlier ones ten spans have arrived, two were refused, and a datagram of five,
-/// // which counted as sent, is known to be lost.
+/// // This batch waits for its answer. Of earlier ones ten spans have arrived, two were refused,
+/// // and a datagram of five, which counted as sent, is known to be lost.
 /// let outcome = SendOutcome::new(SendResult::InFlight)
 ///     .with_arrival(10)
 ///     .with_failure(DropCause::Rejected, 2)
@@ -33,20 +33,21 @@ pub struct SendOutcome {
 /// The fate of one batch.
 ///
 /// ```
+/// use std::io::{self, ErrorKind};
 /// use std::time::{Duration, Instant};
 /// use tracehound::metrics::DropCause;
 /// use tracehound::reporter::sender::SendResult;
 ///
 /// /// Translates the error of a socket.
-/// fn fate(error: &std::io::Error) -> SendResult {
+/// fn fate(error: &io::Error) -> SendResult {
 ///     match error.kind() {
-///         std::io::ErrorKind::WouldBlock => SendResult::Later(Instant::now() + Duration::from_millis(5)),
-///         std::io::ErrorKind::ConnectionRefused => SendResult::Lost(DropCause::Refused),
+///         ErrorKind::WouldBlock => SendResult::Later(Instant::now() + Duration::from_millis(5)),
+///         ErrorKind::ConnectionRefused => SendResult::Lost(DropCause::Refused),
 ///         _ => SendResult::Lost(DropCause::SendFailed),
 ///     }
 /// }
 ///
-/// let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+/// let refused = io::Error::from(ErrorKind::ConnectionRefused);
 /// assert_eq!(fate(&refused), SendResult::Lost(DropCause::Refused));
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -98,7 +98,9 @@ impl PerOperationSampler {
     ///
     /// ```
     /// use tracehound::clock::ManualClock;
-    /// use tracehound::sampler::{OperationStrategies, PerOperationSampler, SamplingRate, TracesPerSecond};
+    /// use tracehound::sampler::{
+    ///     OperationStrategies, PerOperationSampler, SamplingRate, TracesPerSecond,
+    /// };
     ///
     /// let strategies = OperationStrategies::new(SamplingRate::ONE, TracesPerSecond::from(1));
     /// let sampler = PerOperationSampler::new(strategies.clone())

@@ -77,7 +77,9 @@ pub trait StrategyFetcher: Send {
 /// ```
 /// use std::sync::Arc;
 /// use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-/// use tracehound::sampler::remote::{CancelFetch, FetchError, MakeFetcher, Strategy, StrategyFetcher};
+/// use tracehound::sampler::remote::{
+///     CancelFetch, FetchError, MakeFetcher, Strategy, StrategyFetcher,
+/// };
 ///
 /// /// Asks until it has an answer, or is told to stop.
 /// #[derive(Clone, Default)]

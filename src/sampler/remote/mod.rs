@@ -88,7 +88,8 @@
 //!     (r#"{"probabilisticSampling":{}}"#, "probabilistic 0"),
 //!     // Old agents.
 //!     (
-//!         r#"{"strategyType":0,"probabilisticSampling":{"samplingRate":1},"rateLimitingSampling":null}"#,
+//!         r#"{"strategyType":0,"probabilisticSampling":{"samplingRate":1},
+//!             "rateLimitingSampling":null}"#,
 //!         "probabilistic 1",
 //!     ),
 //!     // By operation.

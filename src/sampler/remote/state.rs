@@ -27,7 +27,10 @@ use crate::sampler::remote::current::{Active, Current, Origin};
 ///
 /// let sampler = RemoteSampler::new(Silent);
 /// let state = sampler.state();
-/// let tracer = JaegerTracer::builder("shop").sampler(sampler).reporter(NullReporter::new()).build()?;
+/// let tracer = JaegerTracer::builder("shop")
+///     .sampler(sampler)
+///     .reporter(NullReporter::new())
+///     .build()?;
 /// while state.error().is_none() {
 ///     std::thread::yield_now(); // another thread asks
 /// }

@@ -144,7 +144,8 @@ impl fmt::Display for Strategy {
 /// ```
 /// use tracehound::sampler::remote::{Strategy, StrategyError};
 ///
-/// let error = Strategy::from_json(br#"{"probabilisticSampling":{"samplingRate":7}}"#).expect_err("7");
+/// let json = br#"{"probabilisticSampling":{"samplingRate":7}}"#;
+/// let error = Strategy::from_json(json).expect_err("above 1");
 /// assert!(matches!(error, StrategyError::InvalidRate(..)));
 /// assert!(error.to_string().ends_with("expected a probability from 0 to 1, found 7"));
 /// assert_eq!(Strategy::from_json(b"{}"), Err(StrategyError::NoStrategy));

@@ -11,7 +11,9 @@ impl TagMatchingSampler {
     /// Reads the configuration that jaeger-client-go takes:
     ///
     /// ```text
-    /// {"key":"tenant","matchers":[{"value":"acme","firehose":false}],"values":{"acme-test":{"firehose":true}}}
+    /// {"key":"tenant",
+    ///  "matchers":[{"value":"acme","firehose":false}],
+    ///  "values":{"acme-test":{"firehose":true}}}
     /// ```
     ///
     /// `matchers` and `values` may each be missing, and so may `firehose`, which is then false. If a value comes twice,
@@ -21,7 +23,8 @@ impl TagMatchingSampler {
     /// ```
     /// use tracehound::sampler::TagMatchingSampler;
     ///
-    /// let json = br#"{"key":"tenant","matchers":[{"value":"acme"}],"values":{"test":{"firehose":true}}}"#;
+    /// let json = br#"{"key":"tenant","matchers":[{"value":"acme"}],
+    ///                 "values":{"test":{"firehose":true}}}"#;
     /// let sampler = TagMatchingSampler::from_json(json)?;
     /// assert_eq!(sampler, TagMatchingSampler::new("tenant").value("acme").firehose("test"));
     /// # Ok::<(), tracehound::sampler::TagMatchingError>(())

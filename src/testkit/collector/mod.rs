@@ -46,7 +46,8 @@ use crate::testkit::{Fault, ReceivedBatch};
 ///
 /// let collector = MockCollector::start()?;
 /// // In a test, this is your program.
-/// let body = r#"[{"traceId":"a1","id":"b2","name":"checkout","localEndpoint":{"serviceName":"shop"}}]"#;
+/// let body = r#"[{"traceId":"a1","id":"b2","name":"checkout",
+///                "localEndpoint":{"serviceName":"shop"}}]"#;
 /// let mut connection = TcpStream::connect(collector.address())?;
 /// write!(
 ///     connection,

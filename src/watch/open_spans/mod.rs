@@ -38,7 +38,8 @@ pub use info::OpenSpanInfo;
 /// let list = open.list();
 /// assert_eq!((list.len(), &*list[0].operation_name), (1, "checkout"));
 /// assert_eq!(list[0].age, Duration::from_secs(40));
-/// println!("{}", list[0]); // "checkout" for 40.0s, started at src/main.rs:11 on main, trace …, span …
+/// // "checkout" for 40.0s, started at src/main.rs:11 on main, trace …, span …
+/// println!("{}", list[0]);
 /// checkout.finish();
 /// assert!(open.list().is_empty());
 /// # Ok::<(), tracehound::tracer::BuildError>(())

@@ -112,26 +112,19 @@ fn the_page_of_the_module_has_the_table_of_the_catalogue() {
 
 /// Returns the settings that have variables as the lines of a table.
 fn table() -> String {
-    let mut table =
-        "//! | variable | value | default | if it is not set |\n//! |---|---|---|---|\n".to_owned();
+    let mut table = "//! | variable | value |\n//! |---|---|\n".to_owned();
     let settings = settings().iter();
     for setting in settings.filter(|setting| !setting.variables().is_empty()) {
-        let own = setting.variables()[0];
-        let (first, others) = match own.starts_with("OTEL_") {
-            true => (String::new(), setting.variables()),
-            false => (format!(" `{own}`"), &setting.variables()[1..]),
-        };
-        let others: Vec<_> = others.iter().map(|name| format!("`{name}`")).collect();
-        let others = match others.join(", ") {
-            none if none.is_empty() => none,
-            some => format!(" {some}"),
-        };
+        let variables = setting.variables().iter();
+        let variables: Vec<_> = variables.map(|name| format!("`{name}`")).collect();
         let default = match setting.default_value() {
-            url if url.contains("://") => format!("`{url}`"),
-            text => text.to_owned(),
+            "required" => "required".to_owned(),
+            url if url.contains("://") => format!("default `{url}`"),
+            text => format!("default {text}"),
         };
         table += &format!(
-            "//! |{first} | {} | {default} |{others} |\n",
+            "//! | {} | {}; {default} |\n",
+            variables.join(", "),
             setting.value()
         );
     }

@@ -165,7 +165,8 @@ impl TracedNats {
     ///     headers.insert("x-tenant", "acme");
     ///     nats.request_with_headers("price", headers, "teapot".into()).await?;
     ///
-    ///     let patient = Request::new().payload("teapot".into()).timeout(Some(Duration::from_secs(30)));
+    ///     let half_a_minute = Some(Duration::from_secs(30));
+    ///     let patient = Request::new().payload("teapot".into()).timeout(half_a_minute);
     ///     nats.send_request("price", patient).await?;
     ///     Ok(())
     /// }

@@ -25,7 +25,10 @@ use crate::middleware::{ConsumerSpan, MessageBus};
 /// use futures_util::TryStreamExt;
 /// use tracehound::middleware::TracedJetStream;
 ///
-/// async fn receive(orders: &TracedJetStream, consumer: PullConsumer) -> Result<(), async_nats::Error> {
+/// async fn receive(
+///     orders: &TracedJetStream,
+///     consumer: PullConsumer,
+/// ) -> Result<(), async_nats::Error> {
 ///     let mut messages = orders.messages(consumer.messages().await?).subject("orders.*.created");
 ///     while let Some(order) = messages.try_next().await? {
 ///         order.ack().await?;
