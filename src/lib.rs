@@ -179,6 +179,7 @@ pub mod bridge;
 pub mod clock;
 pub mod config;
 #[cfg(feature = "_decode")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testkit")))]
 #[cfg_attr(
     not(feature = "testkit"),
     expect(unreachable_pub, reason = "the test kit alone shows batches to users")
@@ -192,6 +193,15 @@ mod environment;
 #[doc(hidden)]
 pub mod fuzzing;
 #[cfg(any(feature = "remote-sampler", feature = "_upload"))]
+#[cfg_attr(
+    docsrs,
+    doc(cfg(any(
+        feature = "remote-sampler",
+        feature = "collector",
+        feature = "otlp",
+        feature = "zipkin"
+    )))
+)]
 mod http_client;
 pub mod metrics;
 pub mod middleware;
@@ -219,6 +229,7 @@ pub mod throttler;
 pub mod traced;
 pub mod tracer;
 #[cfg(feature = "_view")]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "dev", feature = "testkit"))))]
 pub mod view;
 pub mod watch;
 

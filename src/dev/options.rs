@@ -172,6 +172,7 @@ impl DevOptions {
     ///
     /// Defaults to no such port.
     #[cfg(feature = "_grpc-receiver")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "cli")))]
     pub fn otlp_grpc_port(mut self, port: u16) -> Self {
         self.otlp_grpc_port = Some(port);
         self
@@ -182,6 +183,7 @@ impl DevOptions {
     ///
     /// Defaults to no such port.
     #[cfg(feature = "_grpc-receiver")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "cli")))]
     pub fn jaeger_grpc_port(mut self, port: u16) -> Self {
         self.jaeger_grpc_port = Some(port);
         self

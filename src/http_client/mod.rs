@@ -27,6 +27,10 @@ pub use endpoint::InvalidEndpoint;
 #[cfg(feature = "remote-sampler")]
 pub(crate) use get::HttpClient;
 #[cfg(feature = "_upload")]
+#[cfg_attr(
+    docsrs,
+    doc(cfg(any(feature = "collector", feature = "otlp", feature = "zipkin")))
+)]
 pub use headers::InvalidHeader;
 #[cfg(feature = "_upload")]
 pub(crate) use headers::RequestHeaders;

@@ -384,10 +384,15 @@ pub use self::http::{
 #[cfg(feature = "reqwest")]
 pub use self::http::{CallMiddleware, SystemResolver};
 #[cfg(feature = "_connect")]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "hyper", feature = "reqwest"))))]
 pub use self::http::{
     ConnectionEvents, DnsLookup, TracedConnecting, TracedConnector, TracedResolver,
 };
 #[cfg(feature = "_upgrade")]
+#[cfg_attr(
+    docsrs,
+    doc(cfg(any(feature = "axum", feature = "hyper", feature = "tungstenite")))
+)]
 pub use self::http::{InSession, SessionSpan, Sessions, TracedIo};
 #[cfg(feature = "reqwest")]
 pub use self::http::{SendTraced, TracingMiddleware};

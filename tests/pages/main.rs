@@ -2,6 +2,7 @@
 #![allow(clippy::panic, reason = "a test that fails says where")]
 
 mod code_blocks;
+mod columns;
 mod compare;
 mod features;
 mod guide;

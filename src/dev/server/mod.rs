@@ -266,12 +266,14 @@ impl DevServer {
 
     /// Returns where to send OTLP over gRPC, if a [port](DevOptions::otlp_grpc_port) is open for it.
     #[cfg(feature = "_grpc-receiver")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "cli")))]
     pub fn otlp_grpc_address(&self) -> Option<SocketAddr> {
         self.inner.addresses.otlp_grpc
     }
 
     /// Returns where to send Jaeger's own gRPC, if a [port](DevOptions::jaeger_grpc_port) is open for it.
     #[cfg(feature = "_grpc-receiver")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "cli")))]
     pub fn jaeger_grpc_address(&self) -> Option<SocketAddr> {
         self.inner.addresses.jaeger_grpc
     }

@@ -118,6 +118,7 @@ macro_rules! client_details {
             /// The same events have to be around the client's connector: see
             /// [`ConnectionEvents`](crate::middleware::ConnectionEvents).
             #[cfg(feature = "_connect")]
+            #[cfg_attr(docsrs, doc(cfg(any(feature = "hyper", feature = "reqwest"))))]
             #[must_use]
             pub fn connection_events(
                 mut self,

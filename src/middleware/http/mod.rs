@@ -64,6 +64,7 @@ pub use self::client::{ClientLayer, ClientService};
 #[cfg(feature = "reqwest")]
 pub use self::connect::SystemResolver;
 #[cfg(feature = "_connect")]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "hyper", feature = "reqwest"))))]
 pub use self::connect::{
     ConnectionEvents, DnsLookup, TracedConnecting, TracedConnector, TracedResolver,
 };
@@ -80,4 +81,8 @@ pub use self::trusted_proxies::TrustedProxies;
 #[cfg(feature = "tungstenite")]
 pub use self::tungstenite::WebSocketClient;
 #[cfg(feature = "_upgrade")]
+#[cfg_attr(
+    docsrs,
+    doc(cfg(any(feature = "axum", feature = "hyper", feature = "tungstenite")))
+)]
 pub use self::upgrade::{InSession, SessionSpan, Sessions, TracedIo};

@@ -179,6 +179,10 @@ pub use zipkin::ZipkinSender;
 #[cfg(all(feature = "tls", feature = "_upload"))]
 pub use crate::http_client::InvalidCertificates;
 #[cfg(feature = "_upload")]
+#[cfg_attr(
+    docsrs,
+    doc(cfg(any(feature = "collector", feature = "otlp", feature = "zipkin")))
+)]
 pub use crate::http_client::{InvalidEndpoint, InvalidHeader};
 use crate::metrics::DropCause;
 use crate::services::Services;

@@ -136,5 +136,7 @@ pub use self::sampler::RemoteSampler;
 pub use self::state::RemoteSamplerState;
 pub use self::strategy::{Strategy, StrategyError};
 #[cfg(feature = "tls")]
+#[cfg_attr(feature = "_upload", doc(no_inline))]
 pub use crate::http_client::InvalidCertificates;
+#[cfg_attr(feature = "_upload", doc(no_inline))] // it has its page beside the senders
 pub use crate::http_client::InvalidEndpoint;
