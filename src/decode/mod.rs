@@ -4,18 +4,22 @@
 //! error with a text.
 
 mod batch;
-#[cfg(feature = "_grpc-receiver")]
+#[cfg(any(feature = "_grpc-receiver", tracehound_fuzz))]
 mod jaeger_proto;
 mod otlp;
+#[cfg(feature = "dev")]
+mod otlp_json;
 mod packing;
 mod protobuf;
 mod thrift;
 mod zipkin;
 
 pub use batch::{ReceivedBatch, ReportedLosses};
-#[cfg(feature = "_grpc-receiver")]
+#[cfg(any(feature = "_grpc-receiver", tracehound_fuzz))]
 pub(crate) use jaeger_proto::post_spans_request;
 pub(crate) use otlp::otlp_request;
+#[cfg(feature = "dev")]
+pub(crate) use otlp_json::otlp_json_request;
 #[cfg(feature = "testkit")]
 pub(crate) use packing::TOO_LONG;
 pub(crate) use packing::unpacked;

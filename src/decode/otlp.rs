@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value as Json;
@@ -14,8 +15,9 @@ use crate::reporter::sender::BatchFormat;
 
 /// Reads an `ExportTraceServiceRequest`. Each of its resources is a batch.
 ///
-/// Fields of OTLP become tags as in Jaeger: the kind is the tag `span.kind`, an error status is
-/// `error` with `otel.status_description`, the name of an event is its field `event`, and links are references.
+/// Fields of OTLP become tags as in Jaeger, in its order: the scope is `otel.scope.name` and `otel.scope.version`, the
+/// kind is `span.kind`, the status is `otel.status_code` with `error` and `otel.status_description`, the name of an
+/// event is its field `event`, and links are references.
 pub(crate) fn otlp_request(bytes: &[u8]) -> Result<Vec<ReceivedBatch>, Reason> {
     let mut batches = Vec::new();
     for field in Fields::new(bytes) {
@@ -35,9 +37,10 @@ fn batch(bytes: &[u8]) -> Result<ReceivedBatch, Reason> {
         match field? {
             (1, Value::Bytes(resource)) => process = self::process(resource)?,
             (2, Value::Bytes(scope_spans)) => {
+                let scope = scope_of(scope_spans)?;
                 for field in Fields::new(scope_spans) {
                     if let (2, Value::Bytes(bytes)) = field? {
-                        match span(bytes)? {
+                        match span(bytes, &scope)? {
                             Some(span) => spans.push(span),
                             None => left_out += 1,
                         }
@@ -50,6 +53,26 @@ fn batch(bytes: &[u8]) -> Result<ReceivedBatch, Reason> {
     let mut batch = ReceivedBatch::new(BatchFormat::Otlp, process, spans);
     batch.left_out = left_out;
     Ok(batch)
+}
+
+/// Returns the tags of the scope of a `ScopeSpans`, wherever it stands in the message.
+fn scope_of(scope_spans: &[u8]) -> Result<Vec<Tag>, Reason> {
+    let (mut name, mut version) = (String::new(), String::new());
+    for field in Fields::new(scope_spans) {
+        let (1, Value::Bytes(scope)) = field? else {
+            continue;
+        };
+        for field in Fields::new(scope) {
+            match field? {
+                (1, Value::Bytes(bytes)) => name = text(bytes).into_owned(),
+                (2, Value::Bytes(bytes)) => version = text(bytes).into_owned(),
+                _ => {}
+            }
+        }
+    }
+    let tags = [("otel.scope.name", name), ("otel.scope.version", version)].into_iter();
+    let told = tags.filter(|(_, value)| !value.is_empty());
+    Ok(told.map(|(key, value)| Tag::new(key, value)).collect())
 }
 
 /// Reads a `Resource`.
@@ -68,27 +91,30 @@ fn process(bytes: &[u8]) -> Result<Process, Reason> {
 }
 
 /// Reads a `Span`; `None` if an id of it is zero.
-fn span(bytes: &[u8]) -> Result<Option<OwnedSpan>, Reason> {
+fn span(bytes: &[u8], scope: &[Tag]) -> Result<Option<OwnedSpan>, Reason> {
     let (mut trace_id, mut span_id, mut parent_id) = (None, None, None);
     let (mut name, mut flags) = (String::new(), Flags::default());
     let (mut start, mut end) = (0, 0);
-    let (mut tags, mut logs, mut links) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut logs, mut links) = (Vec::new(), Vec::new());
+    // What a Jaeger shows behind the attributes.
+    let (mut kind, mut status, mut trace_state) = (None, Status::default(), None);
+    let mut tags = scope.to_vec();
     for field in Fields::new(bytes) {
         match field? {
             (1, Value::Bytes(id)) => trace_id = self::trace_id(id)?,
             (2, Value::Bytes(id)) => span_id = self::span_id(id)?,
             (3, Value::Bytes(state)) if !state.is_empty() => {
-                tags.push(Tag::new("w3c.tracestate", text(state).into_owned()));
+                trace_state = Some(Tag::new("w3c.tracestate", text(state).into_owned()));
             }
             (4, Value::Bytes(id)) if !id.is_empty() => parent_id = self::span_id(id)?,
             (5, Value::Bytes(bytes)) => name = text(bytes).into_owned(),
-            (6, Value::Varint(kind)) => tags.extend(self::kind(kind)),
+            (6, Value::Varint(number)) => kind = self::kind(number),
             (7, Value::Fixed64(nanos)) => start = nanos,
             (8, Value::Fixed64(nanos)) => end = nanos,
             (9, Value::Bytes(attribute)) => tags.push(tag(attribute)?),
             (11, Value::Bytes(event)) => logs.push(log(event)?),
             (13, Value::Bytes(bytes)) => links.extend(link(bytes)?),
-            (15, Value::Bytes(bytes)) => status(bytes, &mut tags)?,
+            (15, Value::Bytes(bytes)) => status.read(bytes)?,
             (16, Value::Fixed32(bits)) if bits & 1 == 1 => flags = Flags::SAMPLED,
             _ => {}
         }
@@ -96,6 +122,9 @@ fn span(bytes: &[u8]) -> Result<Option<OwnedSpan>, Reason> {
     let (Some(trace_id), Some(span_id)) = (trace_id, span_id) else {
         return Ok(None);
     };
+    tags.extend(kind);
+    tags.extend(status.into_tags());
+    tags.extend(trace_state);
     let mut span = OwnedSpan::new(trace_id, span_id, name);
     span.parent_id = parent_id;
     span.flags = flags;
@@ -177,20 +206,39 @@ fn log(bytes: &[u8]) -> Result<LogRecord, Reason> {
     Ok(log)
 }
 
-/// Reads a `Status` as tags.
-fn status(bytes: &[u8], tags: &mut Vec<Tag>) -> Result<(), Reason> {
-    for field in Fields::new(bytes) {
-        match field? {
-            (2, Value::Bytes(message)) if !message.is_empty() => {
-                let message = text(message).into_owned();
-                tags.push(Tag::new("otel.status_description", message));
+/// A `Status`, which may come in several parts.
+#[derive(Default)]
+struct Status {
+    code: u64,
+    message: String,
+}
+
+impl Status {
+    fn read(&mut self, bytes: &[u8]) -> Result<(), Reason> {
+        for field in Fields::new(bytes) {
+            match field? {
+                (2, Value::Bytes(bytes)) => self.message = text(bytes).into_owned(),
+                (3, Value::Varint(number)) => self.code = number,
+                _ => {}
             }
-            (3, Value::Varint(1)) => tags.push(Tag::new("otel.status_code", "OK")),
-            (3, Value::Varint(2)) => tags.push(Tag::new(tags::ERROR, true)),
-            _ => {}
         }
+        Ok(())
     }
-    Ok(())
+
+    fn into_tags(self) -> Vec<Tag> {
+        let mut tags = match self.code {
+            1 => vec![Tag::new("otel.status_code", "OK")],
+            2 => vec![
+                Tag::new("otel.status_code", "ERROR"),
+                Tag::new(tags::ERROR, true),
+            ],
+            _ => Vec::new(),
+        };
+        if !self.message.is_empty() {
+            tags.push(Tag::new("otel.status_description", self.message));
+        }
+        tags
+    }
 }
 
 /// Reads a `KeyValue`.
@@ -242,14 +290,20 @@ fn any(bytes: &[u8], depth: u8) -> Result<Any, Reason> {
                 Any::Nested(items.into())
             }
             (6, Value::Bytes(map)) => {
-                let mut entries = serde_json::Map::new();
+                // Sorted, whether or not the map keeps the order of its entries.
+                let mut entries = BTreeMap::new();
                 for field in Fields::new(map) {
                     if let (1, Value::Bytes(entry)) = field? {
                         let (key, value) = key_value(entry, depth + 1)?;
                         entries.insert(key, value.into_json());
                     }
                 }
-                Any::Nested(entries.into())
+                Any::Nested(
+                    entries
+                        .into_iter()
+                        .collect::<serde_json::Map<_, _>>()
+                        .into(),
+                )
             }
             (7, Value::Bytes(bytes)) => Any::Value(TagValue::Binary(bytes.to_vec())),
             _ => continue,

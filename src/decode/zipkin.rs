@@ -12,33 +12,41 @@ use crate::model::{
 use crate::reporter::OwnedSpan;
 use crate::reporter::sender::BatchFormat;
 
-/// Reads a list of spans in the JSON of Zipkin's second version. Spans of one service are a batch.
+/// Reads a list of spans in the JSON of Zipkin's second version. Spans of one process are a batch.
 ///
-/// Fields of Zipkin become tags as in Jaeger: the kind is the tag `span.kind`, the remote endpoint is
-/// `peer.service`, `peer.ipv4`, `peer.ipv6` and `peer.port`, and an annotation is a log. All other values are text.
+/// Fields of Zipkin become tags as in Jaeger: the kind is the tag `span.kind`; the local endpoint is `net.host.ip` and
+/// `net.host.port`; the remote one is `peer.service`, `net.peer.ip` and `net.peer.port`. An annotation is a log. A tag
+/// that OpenTelemetry has for resources belongs to the process. All other values are text.
 pub(crate) fn zipkin_list(bytes: &[u8]) -> Result<Vec<ReceivedBatch>, Reason> {
     let list: Vec<Json> = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-    let mut services = Vec::<(&str, Vec<OwnedSpan>)>::new();
-    let mut places = HashMap::new();
+    let mut batches = Vec::<(Process, Vec<OwnedSpan>)>::new();
+    let mut places = HashMap::<(String, Vec<String>), usize>::new();
     for json in &list {
         let json = json.as_object().ok_or("a span is no object")?;
-        let service = field(json, "localEndpoint")
+        let mut span = span(json)?;
+        let mut service = field(json, "localEndpoint")
             .and_then(|endpoint| endpoint["serviceName"].as_str())
-            .unwrap_or_default();
-        let span = span(json)?;
-        let place = *places.entry(service).or_insert_with(|| {
-            services.push((service, Vec::new()));
-            services.len() - 1
-        });
-        services[place].1.push(span);
+            .unwrap_or_default()
+            .to_owned();
+        let is_of_process =
+            |tag: &mut Tag| RESOURCE.split_ascii_whitespace().any(|it| it == tag.key);
+        let mut tags: Vec<Tag> = span.tags.extract_if(.., is_of_process).collect();
+        for tag in tags.extract_if(.., |tag| tag.key == "service.name") {
+            service = tag.value.to_string();
+        }
+        let texts = tags.iter().map(|tag| format!("{}={}", tag.key, tag.value));
+        let key = (service, texts.collect());
+        let next = batches.len();
+        match places.get(&key).and_then(|&place| batches.get_mut(place)) {
+            Some((_, spans)) => spans.push(span),
+            None => {
+                batches.push((Process::new(key.0.clone(), tags), vec![span]));
+                places.insert(key, next);
+            }
+        }
     }
-    Ok(services
-        .into_iter()
-        .map(|(service, spans)| {
-            let process = Process::new(service.to_owned(), Vec::new());
-            ReceivedBatch::new(BatchFormat::ZipkinJson, process, spans)
-        })
-        .collect())
+    let batch = |(process, spans)| ReceivedBatch::new(BatchFormat::ZipkinJson, process, spans);
+    Ok(batches.into_iter().map(batch).collect())
 }
 
 fn span(json: &Map<String, Json>) -> Result<OwnedSpan, Reason> {
@@ -58,35 +66,71 @@ fn span(json: &Map<String, Json>) -> Result<OwnedSpan, Reason> {
     if field(json, "debug") == Some(&Json::Bool(true)) {
         span.flags = Flags::SAMPLED.with(Flags::DEBUG);
     }
-    if let Some(kind) = field(json, "kind").and_then(Json::as_str) {
-        let kind = kind.to_ascii_lowercase();
-        span.tags.push(Tag::new(tags::SPAN_KIND, kind));
-    }
-    if let Some(endpoint) = field(json, "remoteEndpoint") {
-        span.tags.extend(peer(endpoint));
-    }
+    let kind = field(json, "kind").and_then(Json::as_str);
+    let kind = kind.map(str::to_ascii_lowercase);
+    let (mut is_error, mut status) = (false, None);
     let list = field(json, "tags").and_then(Json::as_object);
     for (key, value) in list.into_iter().flatten() {
         let value = value.as_str().ok_or("the value of a tag is no text")?;
-        span.tags.push(Tag::new(key.clone(), value.to_owned()));
+        match key.as_str() {
+            tags::ERROR => is_error = true,
+            "otel.status_code" => status = Some(value),
+            _ => {}
+        }
+        match (key.as_str(), value) {
+            (tags::ERROR, "true") | ("otel.status_code", _) => {}
+            (tags::SPAN_KIND, _) if kind.is_none() => {
+                let internal = (value == "internal").then(|| value.to_owned());
+                span.tags
+                    .extend(internal.map(|kind| Tag::new(tags::SPAN_KIND, kind)));
+            }
+            _ => span.tags.push(Tag::new(key.clone(), value.to_owned())),
+        }
+    }
+    for (at, ip, port) in [
+        ("localEndpoint", "net.host.ip", "net.host.port"),
+        ("remoteEndpoint", "net.peer.ip", "net.peer.port"),
+    ] {
+        if let Some(endpoint) = field(json, at) {
+            let service = (at == "remoteEndpoint").then_some(tags::PEER_SERVICE);
+            span.tags.extend(endpoint_tags(endpoint, service, ip, port));
+        }
+    }
+    span.tags
+        .extend(kind.map(|kind| Tag::new(tags::SPAN_KIND, kind)));
+    let code = match status {
+        _ if is_error => Some("ERROR"),
+        Some("STATUS_CODE_ERROR" | "Error") => Some("ERROR"),
+        Some("STATUS_CODE_OK" | "Ok") => Some("OK"),
+        _ => None,
+    };
+    span.tags
+        .extend(code.map(|code| Tag::new("otel.status_code", code)));
+    if code == Some("ERROR") {
+        span.tags.push(Tag::new(tags::ERROR, true));
     }
     let list = field(json, "annotations").and_then(Json::as_array);
     span.logs.extend(list.into_iter().flatten().map(log));
     Ok(span)
 }
 
-fn peer(endpoint: &Json) -> impl Iterator<Item = Tag> {
-    let texts = [
-        (tags::PEER_SERVICE, "serviceName"),
-        (tags::PEER_IPV4, "ipv4"),
-        (tags::PEER_IPV6, "ipv6"),
+/// Returns the tags of an endpoint. An address of version 6 is told rather than one of version 4.
+fn endpoint_tags(
+    endpoint: &Json,
+    service: Option<&'static str>,
+    ip: &'static str,
+    port: &'static str,
+) -> impl Iterator<Item = Tag> {
+    let text = |name: &str| endpoint[name].as_str().filter(|text| !text.is_empty());
+    let service = service.and_then(|key| Some(Tag::new(key, text("serviceName")?.to_owned())));
+    let address = text("ipv6").or_else(|| text("ipv4"));
+    let number = endpoint["port"].as_i64().filter(|&port| port > 0);
+    let tags = [
+        service,
+        address.map(|address| Tag::new(ip, address.to_owned())),
+        number.map(|number| Tag::new(port, number)),
     ];
-    let texts = texts.into_iter().filter_map(|(key, name)| {
-        let text = endpoint[name].as_str()?;
-        Some(Tag::new(key, text.to_owned()))
-    });
-    let port = endpoint["port"].as_i64();
-    texts.chain(port.map(|port| Tag::new(tags::PEER_PORT, port)))
+    tags.into_iter().flatten()
 }
 
 /// Reads an annotation: the JSON of its fields, or the name of an event.
@@ -133,3 +177,20 @@ fn id<T: std::str::FromStr>(json: &Map<String, Json>, key: &str) -> Result<Optio
 fn timestamp(micros: Option<&Json>) -> Timestamp {
     Timestamp::from_micros(micros.and_then(Json::as_i64).unwrap_or_default())
 }
+
+/// The attributes that OpenTelemetry has for resources, as Zipkin's exporters write them among the tags of a span.
+const RESOURCE: &str = "
+    aws.ecs.cluster.arn aws.ecs.container.arn aws.ecs.launchtype aws.ecs.task.arn aws.ecs.task.family
+    aws.ecs.task.revision aws.eks.cluster.arn aws.log.group.arns aws.log.group.names aws.log.stream.arns
+    aws.log.stream.names cloud.account.id cloud.availability_zone cloud.platform cloud.provider cloud.region
+    container.id container.image.name container.image.tag container.name container.runtime deployment.environment
+    device.id device.manufacturer device.model.identifier device.model.name faas.id faas.instance faas.name faas.version
+    host.arch host.id host.image.id host.image.name host.image.version host.name host.type k8s.cluster.name
+    k8s.container.name k8s.container.restart_count k8s.cronjob.name k8s.cronjob.uid k8s.daemonset.name k8s.daemonset.uid
+    k8s.deployment.name k8s.deployment.uid k8s.job.name k8s.job.uid k8s.namespace.name k8s.node.name k8s.node.uid
+    k8s.pod.name k8s.pod.uid k8s.replicaset.name k8s.replicaset.uid k8s.statefulset.name k8s.statefulset.uid
+    opencensus.exporterversion opencensus.resourcetype opencensus.starttime os.description os.name os.type os.version
+    process.command process.command_args process.command_line process.executable.name process.executable.path
+    process.owner process.pid process.runtime.description process.runtime.name process.runtime.version
+    service.instance.id service.name service.namespace service.version telemetry.auto.version telemetry.sdk.language
+    telemetry.sdk.name telemetry.sdk.version webengine.description webengine.name webengine.version";

@@ -10,7 +10,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use http::{HeaderMap, HeaderName, StatusCode, header};
 
-use crate::decode::{Reason, ReceivedBatch, otlp_request, thrift_body, unpacked, zipkin_list};
+use crate::decode::{
+    Reason, ReceivedBatch, otlp_json_request, otlp_request, thrift_body, unpacked, zipkin_list,
+};
 use crate::dev::server::state::ServerState;
 
 /// Takes spans of every format, so that each of the ports of a backend takes them.
@@ -36,7 +38,7 @@ async fn thrift(
     if !is_one_of(media_type, &THRIFT) {
         return refuse("Unsupported content type");
     }
-    match body_of(&headers, &body).and_then(|body| thrift_body(&body)) {
+    match body_of(&headers, &body, MAX_BODY).and_then(|body| thrift_body(&body)) {
         Ok(batches) => {
             state.insert(batches);
             StatusCode::ACCEPTED.into_response()
@@ -48,10 +50,16 @@ async fn thrift(
     }
 }
 
-/// Takes OTLP in protobuf. The answer is an empty message: everything was taken.
+/// Takes OTLP in protobuf or JSON. The answer is a message in the same form that rejects nothing.
 async fn otlp(State(state): State<Arc<ServerState>>, headers: HeaderMap, body: Bytes) -> Response {
-    let taken = take(&state, &headers, &body, &PROTOBUF, otlp_request);
-    taken.unwrap_or_else(|| [(header::CONTENT_TYPE, PROTOBUF[0])].into_response())
+    let (taken, media_type, answer) = if is_one_of(media_type(&headers), &JSON) {
+        let taken = take(&state, &headers, &body, &JSON, MAX_JSON, otlp_json_request);
+        (taken, JSON[0], r#"{"partialSuccess":{}}"#)
+    } else {
+        let taken = take(&state, &headers, &body, &PROTOBUF, MAX_BODY, otlp_request);
+        (taken, PROTOBUF[0], "")
+    };
+    taken.unwrap_or_else(|| ([(header::CONTENT_TYPE, media_type)], answer).into_response())
 }
 
 /// Takes the JSON of Zipkin's second version.
@@ -60,7 +68,7 @@ async fn zipkin(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let taken = take(&state, &headers, &body, &JSON, zipkin_list);
+    let taken = take(&state, &headers, &body, &JSON, MAX_JSON, zipkin_list);
     taken.unwrap_or_else(|| StatusCode::ACCEPTED.into_response())
 }
 
@@ -70,6 +78,7 @@ fn take(
     headers: &HeaderMap,
     body: &[u8],
     media_types: &[&str],
+    most: usize,
     read: fn(&[u8]) -> Result<Vec<ReceivedBatch>, Reason>,
 ) -> Option<Response> {
     let media_type = media_type(headers);
@@ -77,7 +86,7 @@ fn take(
         let why = format!("the content type {media_type:?} is not taken here\n");
         return Some((StatusCode::UNSUPPORTED_MEDIA_TYPE, why).into_response());
     }
-    match body_of(headers, body).and_then(|body| read(&body)) {
+    match body_of(headers, body, most).and_then(|body| read(&body)) {
         Ok(batches) => {
             state.insert(batches);
             None
@@ -89,8 +98,8 @@ fn take(
     }
 }
 
-fn body_of<'b>(headers: &HeaderMap, body: &'b [u8]) -> Result<Cow<'b, [u8]>, Reason> {
-    unpacked(text(headers, &header::CONTENT_ENCODING), body, MAX_BODY)
+fn body_of<'b>(headers: &HeaderMap, body: &'b [u8], most: usize) -> Result<Cow<'b, [u8]>, Reason> {
+    unpacked(text(headers, &header::CONTENT_ENCODING), body, most)
 }
 
 fn media_type(headers: &HeaderMap) -> &str {
@@ -123,3 +132,5 @@ const JSON: [&str; 1] = ["application/json"];
 const MAX_PACKED: usize = 4 << 20;
 /// The largest body, unpacked.
 const MAX_BODY: usize = 16 << 20;
+/// The largest body of JSON, unpacked: while it is read, it takes up to a hundred times as much memory.
+const MAX_JSON: usize = 4 << 20;

@@ -102,7 +102,11 @@ impl TraceStore {
     }
 
     /// Stores a batch.
-    pub(crate) fn insert(&mut self, batch: ReceivedBatch, now: Instant) {
+    pub(crate) fn insert(&mut self, mut batch: ReceivedBatch, now: Instant) {
+        if batch.process.service_name.is_empty() {
+            let tags = batch.process.tags.clone();
+            batch.process = Arc::new(Process::new(NO_NAME, tags));
+        }
         if let Some(losses) = batch.losses {
             self.note_losses(&batch.process, losses);
         }
@@ -334,6 +338,8 @@ impl StoredTrace {
     }
 }
 
+/// The name of a service that does not say it, as Jaeger 2 has it.
+const NO_NAME: &str = "missing-service-name";
 /// How long no span must come before a trace is at rest.
 const QUIET: Duration = Duration::from_millis(200);
 /// How long no span must come before a trace with a missing parent is at rest.

@@ -98,9 +98,10 @@ fn a_body_that_makes_no_sense_is_refused_and_counted() {
     let otlp = server.otlp_address().unwrap();
     let zipkin = server.zipkin_address().unwrap();
     let protobuf = "application/x-protobuf";
-    let rows: [(SocketAddr, &str, &str, &[u8], u16); 4] = [
+    let rows: [(SocketAddr, &str, &str, &[u8], u16); 5] = [
         (otlp, "/v1/traces", protobuf, b"\x0a\xff", 400),
-        (otlp, "/v1/traces", "application/json", b"{}", 415),
+        (otlp, "/v1/traces", "application/json", b"[]", 400),
+        (otlp, "/v1/traces", "text/plain", b"{}", 415),
         (zipkin, "/api/v2/spans", "application/json", b"[{}]", 400),
         (zipkin, "/api/v2/spans", "application/json", b"[", 400),
     ];
@@ -108,8 +109,37 @@ fn a_body_that_makes_no_sense_is_refused_and_counted() {
         let answer = post(address, path, content_type, body);
         assert_eq!(answer.status, status, "{path}: {}", answer.text());
     }
-    assert_eq!(server.totals().undecodable, 3);
+    assert_eq!(server.totals().undecodable, 4);
     assert_eq!(server.totals().received, 0);
+}
+
+#[test]
+fn otlp_comes_in_json_too() {
+    let server = server();
+    let body = br#"{"resourceSpans": [{
+        "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]},
+        "scopeSpans": [{"scope": {"name": "by hand"}, "spans": [{
+            "traceId": "0000000000000000000000000000000a", "spanId": "000000000000000b", "name": "checkout",
+            "startTimeUnixNano": "1700000000000000000", "endTimeUnixNano": "1700000000001500000"}]}]}]}"#;
+    let otlp = server.otlp_address().unwrap();
+    let answer = post(otlp, "/v1/traces", "application/json; charset=utf-8", body);
+    assert_eq!(
+        (answer.status, answer.text()),
+        (200, r#"{"partialSuccess":{}}"#)
+    );
+    assert!(
+        answer.head.contains("content-type: application/json"),
+        "{}",
+        answer.head
+    );
+    let trace = server.traces().remove(0);
+    let span = &trace.spans[0];
+    assert_eq!(
+        (span.service_name(), &*span.span.operation_name),
+        ("shop", "checkout")
+    );
+    assert_eq!(span.span.duration.as_micros(), 1_500);
+    assert_eq!(span.span.tag_text("otel.scope.name"), "by hand");
 }
 
 #[test]

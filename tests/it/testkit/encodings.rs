@@ -78,6 +78,10 @@ fn otlp_gives_back_each_span_with_its_tags_in_another_order() {
     assert!(batch.process.tags.contains(&Tag::new("zone", "eu-1")));
     for (mut received, mut sent) in batch.spans.into_iter().zip(spans()) {
         received.process = None;
+        // As a Jaeger shows it: an error is a status, too.
+        if sent.tag("error").is_some() {
+            sent.tags.push(Tag::new("otel.status_code", "ERROR"));
+        }
         for span in [&mut received, &mut sent] {
             span.tags.sort_by(|a, b| a.key.cmp(&b.key));
         }

@@ -126,8 +126,7 @@ fn otlp_is_read_as_jaeger_reads_it() {
     expected.start = Timestamp::from_micros(1_700_000_000_123_456);
     expected.duration = Duration::from_micros(502);
     expected.tags = vec![
-        Tag::new("w3c.tracestate", "k=v"),
-        Tag::new("span.kind", "client"),
+        Tag::new("otel.scope.name", "a library"),
         Tag::new("text", "v"),
         Tag::new("yes", true),
         Tag::new("minus", -1),
@@ -135,8 +134,11 @@ fn otlp_is_read_as_jaeger_reads_it() {
         Tag::new("bytes", TagValue::Binary(vec![0, 1])),
         Tag::new("list", r#"["a",5]"#),
         Tag::new("nothing", ""),
-        Tag::new("otel.status_description", "no money"),
+        Tag::new("span.kind", "client"),
+        Tag::new("otel.status_code", "ERROR"),
         Tag::new("error", true),
+        Tag::new("otel.status_description", "no money"),
+        Tag::new("w3c.tracestate", "k=v"),
     ];
     let fields = vec![Tag::new("event", "retry"), Tag::new("n", 2)];
     expected.logs = vec![LogRecord::new(
@@ -211,12 +213,14 @@ fn zipkin_is_read_as_jaeger_reads_it() {
     expected.start = Timestamp::from_micros(1_700_000_000_123_456);
     expected.duration = Duration::from_micros(502);
     expected.tags = vec![
-        Tag::new("span.kind", "client"),
-        Tag::new("peer.service", "bank"),
-        Tag::new("peer.ipv4", "10.0.0.2"),
-        Tag::new("peer.port", 443),
         Tag::new("cents", "4200"),
-        Tag::new("error", "true"),
+        Tag::new("net.host.ip", "10.0.0.1"),
+        Tag::new("peer.service", "bank"),
+        Tag::new("net.peer.ip", "10.0.0.2"),
+        Tag::new("net.peer.port", 443),
+        Tag::new("span.kind", "client"),
+        Tag::new("otel.status_code", "ERROR"),
+        Tag::new("error", true),
     ];
     expected.logs = vec![
         LogRecord::new(Timestamp::from_micros(1), vec![Tag::new("event", "retry")]),
