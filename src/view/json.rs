@@ -23,7 +23,8 @@ pub(crate) struct Envelope<T> {
 
 #[derive(Debug, Serialize)]
 struct ErrorJson {
-    code: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<u16>,
     msg: Cow<'static, str>,
     #[serde(rename = "traceID", skip_serializing_if = "Option::is_none")]
     trace_id: Option<String>,
@@ -51,6 +52,23 @@ impl<T> Envelope<Vec<T>> {
 }
 
 #[cfg(feature = "dev")]
+impl<T> Envelope<Vec<T>> {
+    /// Wraps what was found, and names the traces that were not.
+    pub(crate) fn found(items: Vec<T>, missing: Vec<String>) -> Self {
+        let error = |trace_id| ErrorJson {
+            code: None,
+            msg: Cow::Borrowed("trace not found"),
+            trace_id: Some(trace_id),
+        };
+        Self {
+            total: 0,
+            errors: (!missing.is_empty()).then(|| missing.into_iter().map(error).collect()),
+            ..Self::list(items)
+        }
+    }
+}
+
+#[cfg(feature = "dev")]
 impl Envelope<()> {
     /// Wraps an error in place of data.
     pub(crate) fn error(
@@ -65,7 +83,7 @@ impl Envelope<()> {
             limit: 0,
             offset: 0,
             errors: Some(vec![ErrorJson {
-                code,
+                code: Some(code),
                 msg,
                 trace_id,
             }]),

@@ -5,6 +5,7 @@ mod ingest;
 mod listener;
 pub(crate) mod peer;
 mod ports;
+mod query;
 pub(crate) mod state;
 mod viewer;
 
@@ -248,9 +249,12 @@ impl DevServer {
     /// | `GET /trace/{id}?format=text&details=on` | the picture with tags and logs |
     /// | `GET /live`, `/graph`, `/compare?a={id}&b={id}`, `/open-spans` | the other views |
     /// | `GET /trace/{id}?format=jaeger`, `GET /api/traces/{id}` | the JSON of Jaeger's query API |
-    /// | `GET /api/traces?service=` | the same of a search: `operation`, `tags`, `tag`, `start`, `end`, `minDuration`, `maxDuration`, `errors`, `limit` |
-    /// | `GET /api/services`, `GET /api/services/{service}/operations` | names |
-    /// | `GET /api/dependencies` | the calls between services |
+    /// | `GET /api/traces?service=` | the same of a search: `operation`, `tags`, `tag`, `start`, `end`, `minDuration`, `maxDuration`, `limit`; of several `traceID`s |
+    /// | `GET /api/services`, `/api/services/{service}/operations`, `/api/operations?service=&spanKind=` | names |
+    /// | `GET /api/dependencies?endTs=&lookback=` | the calls between services |
+    /// | `POST /api/transform` | the JSON of traces that come as OTLP in JSON |
+    /// | `POST /api/archive/{id}`, `GET /api/metrics/calls` and its kin | that there is no archive, and no store of metrics |
+    /// | `GET /api/v3/services`, `/operations`, `/traces`, `/traces/{id}` | the third version of Jaeger's API, with traces in OTLP |
     /// | `GET /api/live` | server-sent events: what a search would find, as it comes |
     /// | `GET /api/open-spans` | the spans that are open |
     /// | `POST /api/ai/mcp/` | tools for a language model, over the Model Context Protocol |

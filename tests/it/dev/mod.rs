@@ -7,6 +7,7 @@ mod http;
 mod mcp;
 mod page;
 mod printing;
+mod query;
 mod strategies;
 mod tracer;
 mod vectors;

@@ -27,7 +27,7 @@ pub(super) fn html(page: String, frame: Frame) -> Response {
 }
 
 /// Answers with JSON.
-pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Response {
+pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Response {
     match serde_json::to_vec(value) {
         Ok(text) => json_text(status, text.into()),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
@@ -47,7 +47,7 @@ pub(super) fn wants_html(headers: &HeaderMap) -> bool {
 }
 
 /// Returns the first value of a parameter that is not blank.
-pub(super) fn parameter<'a>(parameters: &'a [(String, String)], name: &str) -> Option<&'a str> {
+pub(crate) fn parameter<'a>(parameters: &'a [(String, String)], name: &str) -> Option<&'a str> {
     let mut named = parameters.iter().filter(|(key, _)| key == name);
     named
         .next()

@@ -1,4 +1,4 @@
-//! Which traces a search finds: its parameters are those of Jaeger's query API.
+//! The traces that the search of the viewer finds.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -133,7 +133,8 @@ impl Filter {
     }
 }
 
-fn has_tag(span: &ReceivedSpan, (key, value): &(String, String)) -> bool {
+/// Returns whether a span has a tag with this text, its logs a field, or its process a tag.
+pub(crate) fn has_tag(span: &ReceivedSpan, (key, value): &(String, String)) -> bool {
     let is_wanted = |tag: &Tag| {
         let is_value = |found: &TagValue| match found {
             TagValue::String(text) => text == value,
@@ -152,7 +153,7 @@ fn has_tag(span: &ReceivedSpan, (key, value): &(String, String)) -> bool {
 }
 
 /// Reads tags as `http.status_code=200 error=true name="two words"`, or as a JSON object of texts.
-fn tags(text: &str) -> Option<Vec<(String, String)>> {
+pub(crate) fn tags(text: &str) -> Option<Vec<(String, String)>> {
     if text.starts_with('{') {
         let map: std::collections::BTreeMap<String, String> = serde_json::from_str(text).ok()?;
         return Some(map.into_iter().collect());

@@ -1,4 +1,4 @@
-//! The viewer: pages for a browser, text for a terminal, the JSON of Jaeger's query API, and tools for language models.
+//! The viewer: pages for a browser, text for a terminal, and tools for language models.
 //!
 //! Each view has a file here and a template. The server draws every view but two, which the script of the page draws:
 //! the trace itself, since its rows come and go as it is scrolled, and the live view.
@@ -6,10 +6,10 @@
 pub(crate) mod answer;
 mod calendar;
 mod compare;
-mod filter;
+pub(super) mod filter;
 mod graph;
 mod live;
-mod mcp;
+pub(crate) mod mcp;
 mod open_json;
 mod open_page;
 mod picture;
@@ -26,6 +26,7 @@ use axum::routing::get;
 use http::StatusCode;
 
 use crate::dev::server::peer::{self, Identity};
+use crate::dev::server::query;
 use crate::dev::server::state::ServerState;
 use crate::dev::server::viewer::answer::json;
 use crate::view::tree::Tree;
@@ -42,18 +43,11 @@ pub(super) fn viewer(state: Arc<ServerState>, identity: Identity) -> Router {
         .route("/compare", get(compare::show))
         .route("/open-spans", get(open_page::show))
         .route("/trace/{id}", get(trace_page::show))
-        .route("/api/traces", get(search::show_json))
-        .route("/api/traces/{id}", get(trace_page::show_json))
-        .route("/api/services", get(search::services))
-        .route(
-            "/api/services/{service}/operations",
-            get(search::operations_of),
-        )
-        .route("/api/dependencies", get(graph::show_json))
         .route("/api/live", get(live::events))
         .route("/api/open-spans", get(open_page::show_json))
         .merge(mcp::routes())
-        .with_state(state)
+        .with_state(state.clone())
+        .merge(query::routes(state))
 }
 
 /// Returns the newest traces, a line for each, for a client that is no browser.

@@ -1,21 +1,20 @@
-//! `/`: the search, with a card for each trace that it finds, and its twins in JSON.
+//! `/`: the search, with a card for each trace that it finds.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 
 use crate::dev::server::state::ServerState;
-use crate::dev::server::viewer::answer::{html, json, parameter, wants_html};
+use crate::dev::server::viewer::answer::{html, parameter, wants_html};
 use crate::dev::server::viewer::filter::Filter;
 use crate::dev::server::viewer::list;
 use crate::dev::server::viewer::picture::{color, duration, time};
 use crate::dev::server::viewer::summary::Summary;
 use crate::dev::store::TraceStore;
-use crate::view::json::{Envelope, TraceJson};
 use crate::view::page::frame::{Frame, View};
 use crate::view::page::render;
 
@@ -207,41 +206,6 @@ fn operations(store: &TraceStore, service: Option<&str>) -> Vec<String> {
     names.into_iter().collect()
 }
 
-/// Answers with the traces that are found, as Jaeger's query API does.
-pub(super) async fn show_json(
-    State(state): State<Arc<ServerState>>,
-    Query(parameters): Query<Vec<(String, String)>>,
-) -> Response {
-    match Filter::new(&parameters, JSON_LIMIT) {
-        Ok(filter) => {
-            let found = state.look(|store| filter.find(store));
-            let traces = found
-                .iter()
-                .map(|(_, trace)| TraceJson::new(trace))
-                .collect();
-            json(StatusCode::OK, &Envelope::list(traces))
-        }
-        Err(problem) => {
-            let status = StatusCode::BAD_REQUEST;
-            json(status, &Envelope::error(status.as_u16(), problem, None))
-        }
-    }
-}
-
-pub(super) async fn services(State(state): State<Arc<ServerState>>) -> Response {
-    let names = state.look(TraceStore::services);
-    json(StatusCode::OK, &Envelope::list(names))
-}
-
-pub(super) async fn operations_of(
-    State(state): State<Arc<ServerState>>,
-    Path(service): Path<String>,
-) -> Response {
-    let names = state.look(|store| operations(store, Some(&service)));
-    json(StatusCode::OK, &Envelope::list(names))
-}
-
-/// The numbers of traces on the page and in the JSON, unless a request says otherwise. That of the JSON is Jaeger's.
+/// The number of traces on the page, unless a request says otherwise.
 const PAGE_LIMIT: usize = 20;
-const JSON_LIMIT: usize = 100;
 const MAX_OPERATIONS: usize = 1_000;

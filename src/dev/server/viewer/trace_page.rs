@@ -27,13 +27,14 @@ pub(super) async fn show(
         None if wants_html(&headers) => "html",
         None => "text",
     };
-    if format == "jaeger" {
-        return show_json(state, Path(id)).await;
-    }
     let trace = match find(&state, &id) {
         Ok(trace) => trace,
         Err(error) => return error.into_response(),
     };
+    if format == "jaeger" {
+        let trace = TraceJson::new(&trace);
+        return json(StatusCode::OK, &Envelope::found(vec![trace], Vec::new()));
+    }
     if format != "html" {
         let details = parameter(&parameters, "details").is_some();
         return draw(&trace, &Style { details, ..TEXT }).into_response();
@@ -46,15 +47,4 @@ pub(super) async fn show(
     ];
     let frame = Frame::served(View::Trace);
     html(page(slice::from_ref(&trace), frame, &links), frame)
-}
-
-/// Answers with the JSON of Jaeger's query API.
-pub(super) async fn show_json(
-    State(state): State<Arc<ServerState>>,
-    Path(id): Path<String>,
-) -> Response {
-    match find(&state, &id) {
-        Ok(trace) => json(StatusCode::OK, &Envelope::one(TraceJson::new(&trace))),
-        Err(error) => error.into_response(),
-    }
 }

@@ -9,17 +9,14 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use http::StatusCode;
-use serde::Serialize;
 
 use crate::dev::server::state::ServerState;
-use crate::dev::server::viewer::answer::{html, json};
+use crate::dev::server::viewer::answer::html;
 use crate::dev::server::viewer::graph::layout::{Arrow, Place, layout};
 use crate::dev::server::viewer::graph::numbers::{Calls, Numbers};
 use crate::dev::server::viewer::picture::color;
 use crate::dev::store::TraceStore;
 use crate::view::Trace;
-use crate::view::json::Envelope;
 use crate::view::page::frame::{Frame, View};
 use crate::view::page::render;
 use crate::view::tree::Tree;
@@ -172,27 +169,6 @@ pub(super) async fn show(State(state): State<Arc<ServerState>>) -> Response {
         is_cut,
     };
     html(render(&page), frame)
-}
-
-/// The calls from one service to another, as Jaeger's query API tells of them.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Dependency {
-    parent: String,
-    child: String,
-    call_count: usize,
-}
-
-pub(super) async fn show_json(State(state): State<Arc<ServerState>>) -> Response {
-    let (graph, _) = graph(&state);
-    let calls = graph
-        .calls()
-        .map(|((parent, child), call_count)| Dependency {
-            parent: parent.clone(),
-            child: child.clone(),
-            call_count,
-        });
-    json(StatusCode::OK, &Envelope::list(calls.collect()))
 }
 
 const MAX_ROWS: usize = 500;

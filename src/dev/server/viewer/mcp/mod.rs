@@ -7,7 +7,7 @@
 mod allowance;
 mod era;
 mod message;
-mod tools;
+pub(crate) mod tools;
 
 use std::sync::Arc;
 

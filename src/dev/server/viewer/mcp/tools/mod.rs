@@ -4,7 +4,7 @@ mod critical_path;
 mod names;
 mod search;
 mod span_details;
-mod times;
+pub(crate) mod times;
 mod topology;
 
 use serde::Serialize;

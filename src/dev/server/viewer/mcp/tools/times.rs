@@ -67,7 +67,7 @@ fn time(text: &str, now: i64) -> Option<i64> {
 }
 
 /// Reads RFC 3339: `2026-01-31T12:00:00.5+01:00`.
-fn moment(text: &str) -> Option<i64> {
+pub(crate) fn moment(text: &str) -> Option<i64> {
     let (day, rest) = (text.get(..10)?, text.get(11..)?);
     if !matches!(text.as_bytes().get(10), Some(b'T' | b't' | b' ')) {
         return None;

@@ -1,0 +1,85 @@
+//! `/api/dependencies`: the calls between services.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::clock::{WallTime, system_time_now};
+use crate::dev::server::query::value::number;
+use crate::dev::server::query::{Parameters, Refusal, answer};
+use crate::dev::server::state::ServerState;
+use crate::dev::server::viewer::answer::parameter;
+use crate::view::Trace;
+use crate::view::json::Envelope;
+use crate::view::tree::Tree;
+
+/// The calls from one service to another.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Dependency {
+    parent: String,
+    child: String,
+    call_count: usize,
+}
+
+/// Answers with the calls of the traces that started within a time, those of a service if there is one.
+pub(super) async fn dependencies(
+    State(state): State<Arc<ServerState>>,
+    Query(parameters): Parameters,
+) -> Response {
+    let (start, end) = match window(&parameters) {
+        Ok(window) => window,
+        Err(refusal) => return refusal.into_response(),
+    };
+    let traces = state.look(|store| {
+        let ids = store.trace_ids().into_iter();
+        ids.filter_map(|id| store.trace(id)).collect::<Vec<_>>()
+    });
+    let mut calls = BTreeMap::<(String, String), usize>::new();
+    for trace in &traces {
+        let starts = trace.spans.iter().map(|span| span.span.start.as_micros());
+        if starts
+            .min()
+            .is_some_and(|first| (start..=end).contains(&first))
+        {
+            count(trace, &mut calls);
+        }
+    }
+    let service = parameter(&parameters, "service");
+    let calls = calls.into_iter().filter(|((parent, child), _)| {
+        service.is_none_or(|service| parent == service || child == service)
+    });
+    let calls = calls.map(|((parent, child), call_count)| Dependency {
+        parent,
+        child,
+        call_count,
+    });
+    answer(&parameters, &Envelope::found(calls.collect(), Vec::new()))
+}
+
+/// Counts the spans below other spans, those of one service too, as Jaeger 2 does.
+fn count(trace: &Trace, calls: &mut BTreeMap<(String, String), usize>) {
+    let tree = Tree::new(trace);
+    for node in &tree.nodes {
+        let parent = node.parent.and_then(|parent| tree.nodes.get(parent));
+        if let Some(parent) = parent {
+            let names = [parent, node].map(|node| node.span.service_name().to_owned());
+            let [parent, child] = names;
+            *calls.entry((parent, child)).or_default() += 1;
+        }
+    }
+}
+
+/// Returns the first and the last moment, in microseconds since the epoch. The parameters are in milliseconds.
+fn window(parameters: &[(String, String)]) -> Result<(i64, i64), Refusal> {
+    let now = || WallTime::nearest_to(system_time_now()).nanos / 1_000;
+    let end = number(parameters, "endTs")?.map_or_else(now, |end| end.saturating_mul(1_000));
+    let lookback = number(parameters, "lookback")?.unwrap_or(DAY);
+    Ok((end.saturating_sub(lookback.saturating_mul(1_000)), end))
+}
+
+/// A day in milliseconds.
+const DAY: i64 = 24 * 60 * 60 * 1_000;

@@ -1,0 +1,230 @@
+//! `/api/traces`: the search.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Response};
+
+use crate::dev::server::query::value::{duration, malformed, number, trace_id, truth};
+use crate::dev::server::query::{Parameters, Refusal, answer};
+use crate::dev::server::state::ServerState;
+use crate::dev::server::viewer::answer::parameter;
+use crate::dev::server::viewer::filter::{has_tag, tags};
+use crate::dev::store::TraceStore;
+use crate::model::TraceId;
+use crate::view::json::{Envelope, TraceJson};
+use crate::view::{ReceivedSpan, Trace};
+
+pub(super) async fn search(
+    State(state): State<Arc<ServerState>>,
+    Query(parameters): Parameters,
+) -> Response {
+    let search = match Search::new(&parameters) {
+        Ok(search) => search,
+        Err(refusal) => return refusal.into_response(),
+    };
+    let (traces, missing) = state.look(|store| search.find(store));
+    let traces = traces.iter().map(TraceJson::new).collect();
+    answer(&parameters, &Envelope::found(traces, missing))
+}
+
+/// The conditions of a search. A trace fits if a single span of it meets all of them.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Search {
+    /// The ids of the traces, `None` for the id 0. If there are any, the other conditions do not count.
+    pub(super) ids: Vec<Option<TraceId>>,
+    pub(super) service: Option<String>,
+    pub(super) operation: Option<String>,
+    pub(super) tags: Vec<(String, String)>,
+    pub(super) min_duration: Option<Duration>,
+    pub(super) max_duration: Option<Duration>,
+    /// The bounds on the start, in microseconds since the epoch.
+    pub(super) start: Option<i64>,
+    pub(super) end: Option<i64>,
+    /// Whether a span of the trace must have failed.
+    pub(super) errors: bool,
+    pub(super) limit: usize,
+}
+
+impl Search {
+    fn new(parameters: &[(String, String)]) -> Result<Self, Refusal> {
+        let text = |name| parameter(parameters, name).map(str::to_owned);
+        let all = |name: &'static str| {
+            let named = parameters.iter().filter(move |(key, _)| key == name);
+            named.map(|(_, value)| value.as_str())
+        };
+        let start = number(parameters, "start")?;
+        let end = number(parameters, "end")?;
+        let mut wanted = Vec::new();
+        for tag in all("tag") {
+            let pair = tag.split_once(':').ok_or_else(|| {
+                Refusal::bad(format!(
+                    "malformed 'tag' parameter, expecting key:value, received: {tag}"
+                ))
+            })?;
+            wanted.push((pair.0.to_owned(), pair.1.to_owned()));
+        }
+        for text in all("tags").filter(|text| !text.trim().is_empty()) {
+            wanted.extend(tags_of(text)?);
+        }
+        let limit = match number(parameters, "limit")? {
+            None => LIMIT,
+            Some(limit) => usize::try_from(limit)
+                .map_err(|_| malformed("limit", "it must not be negative"))?
+                .min(MAX_LIMIT),
+        };
+        let min_duration = duration(parameters, "minDuration")?;
+        let max_duration = duration(parameters, "maxDuration")?;
+        let mut ids = Vec::new();
+        for id in all("traceID") {
+            let id = trace_id(id);
+            let id =
+                id.map_err(|why| Refusal::bad(format!("cannot parse traceID param: {why}")))?;
+            if ids.len() < MAX_LIMIT {
+                ids.push(id);
+            }
+        }
+        truth(parameters, "raw")?;
+        if min_duration
+            .zip(max_duration)
+            .is_some_and(|(min, max)| max < min)
+        {
+            return Err(Refusal::bad(
+                "'maxDuration' should be greater than 'minDuration'",
+            ));
+        }
+        Ok(Self {
+            ids,
+            service: text("service"),
+            operation: text("operation"),
+            tags: wanted,
+            min_duration,
+            max_duration,
+            start,
+            end,
+            errors: parameter(parameters, "errors").is_some(),
+            limit,
+        })
+    }
+
+    /// Returns the traces that fit, the newest first, and the ids that no trace has.
+    pub(super) fn find(&self, store: &TraceStore) -> (Vec<Trace>, Vec<String>) {
+        if !self.ids.is_empty() {
+            let mut missing = Vec::new();
+            let mut traces = Vec::new();
+            for id in &self.ids {
+                match id.and_then(|id| store.trace(id)) {
+                    Some(trace) => traces.push(trace),
+                    None => missing.push(id.map_or_else(|| "0".repeat(16), |id| id.to_string())),
+                }
+            }
+            return (traces, missing);
+        }
+        let ids = store.trace_ids().into_iter();
+        let traces = ids.filter_map(|id| store.trace(id));
+        let mut found: Vec<Trace> = traces
+            .filter(|trace| trace.spans.iter().any(|span| self.fits(span)))
+            .filter(|trace| !self.errors || trace.spans.iter().any(|span| span.is_error()))
+            .collect();
+        found.sort_by_cached_key(|trace| {
+            let starts = trace.spans.iter().map(|span| span.span.start);
+            std::cmp::Reverse(starts.min())
+        });
+        found.truncate(self.limit);
+        (found, Vec::new())
+    }
+
+    fn fits(&self, span: &ReceivedSpan) -> bool {
+        let is = |wanted: &Option<String>, name: &str| {
+            wanted.as_ref().is_none_or(|wanted| wanted == name)
+        };
+        let start = span.span.start.as_micros();
+        let duration = span.span.duration;
+        is(&self.service, span.service_name())
+            && is(&self.operation, &span.span.operation_name)
+            && self.start.is_none_or(|first| start >= first)
+            && self.end.is_none_or(|last| start <= last)
+            && self.min_duration.is_none_or(|least| duration >= least)
+            && self.max_duration.is_none_or(|most| duration <= most)
+            && self.tags.iter().all(|wanted| has_tag(span, wanted))
+    }
+}
+
+/// Reads tags as a JSON object of texts. Those of the viewer's search are read, too.
+pub(super) fn tags_of(text: &str) -> Result<Vec<(String, String)>, Refusal> {
+    tags(text.trim()).ok_or_else(|| {
+        Refusal::bad("malformed 'tags' parameter, expecting a JSON object of strings")
+    })
+}
+
+/// Jaeger's limit, unless a request says otherwise.
+const LIMIT: usize = 100;
+/// The largest number of traces in an answer.
+const MAX_LIMIT: usize = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::fixtures::{START, span, trace};
+
+    fn search(query: &str) -> Result<Search, Refusal> {
+        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Search::new(&pairs.collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_trace_fits_if_one_span_meets_every_condition() {
+        let trace = trace([
+            span("shop", "checkout", 1, 0, 5_000).tag("items", 3i64),
+            span("pay", "charge", 2, 1_000, 2_000)
+                .child_of(1)
+                .tag("card", "visa"),
+        ]);
+        let start = START;
+        for (query, fits) in [
+            (String::new(), true),
+            ("service=shop".to_owned(), true),
+            ("service=shop&operation=checkout".to_owned(), true),
+            ("service=shop&operation=charge".to_owned(), false),
+            ("service=pay&minDuration=1ms".to_owned(), true),
+            ("service=pay&minDuration=2ms".to_owned(), false),
+            ("service=shop&maxDuration=4ms".to_owned(), false),
+            ("service=pay&maxDuration=4ms&minDuration=0".to_owned(), true),
+            (r#"service=shop&tags={"items":"3"}"#.to_owned(), true),
+            (r#"service=pay&tags={"items":"3"}"#.to_owned(), false),
+            ("service=pay&tag=card:visa".to_owned(), true),
+            (format!("service=pay&start={}", start + 1_000), true),
+            (format!("service=pay&start={}", start + 1_001), false),
+            (format!("service=pay&end={}", start + 999), false),
+            ("service=other".to_owned(), false),
+        ] {
+            let search = search(&query).expect("well-formed");
+            let found = trace.spans.iter().any(|span| search.fits(span));
+            assert_eq!(found, fits, "{query}");
+        }
+    }
+
+    #[test]
+    fn a_search_that_cannot_be_read_is_refused_as_by_jaeger() {
+        for (query, message) in [
+            ("start=now", "unable to parse param 'start'"),
+            ("end=1.5", "unable to parse param 'end'"),
+            ("limit=many", "unable to parse param 'limit'"),
+            ("limit=-1", "unable to parse param 'limit'"),
+            ("minDuration=5", "unable to parse param 'minDuration'"),
+            ("maxDuration=ms", "unable to parse param 'maxDuration'"),
+            ("minDuration=2s&maxDuration=1s", "'maxDuration' should be"),
+            ("tag=items", "malformed 'tag' parameter"),
+            ("tags=items", "malformed 'tags' parameter"),
+            (r#"tags={"items":3}"#, "malformed 'tags' parameter"),
+            ("traceID=xyz", "cannot parse traceID param"),
+            ("raw=maybe", "unable to parse param 'raw'"),
+        ] {
+            let refusal = search(query).expect_err(query);
+            assert_eq!(refusal.status, http::StatusCode::BAD_REQUEST, "{query}");
+            assert!(refusal.message.starts_with(message), "{}", refusal.message);
+        }
+    }
+}

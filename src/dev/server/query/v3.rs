@@ -1,0 +1,133 @@
+//! `/api/v3`: the third version of the API.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use serde_json::json;
+
+use crate::dev::server::query::names::operations_of;
+use crate::dev::server::query::otlp::traces_data;
+use crate::dev::server::query::search::{Search, tags_of};
+use crate::dev::server::query::value::{duration, number, trace_id, truth};
+use crate::dev::server::query::{Parameters, Refusal};
+use crate::dev::server::state::ServerState;
+use crate::dev::server::viewer::answer::{json as answer, parameter};
+use crate::dev::server::viewer::mcp::tools::times::moment;
+use crate::dev::store::TraceStore;
+use crate::view::Trace;
+
+pub(super) async fn services(State(state): State<Arc<ServerState>>) -> Response {
+    let names = state.look(TraceStore::services);
+    answer(StatusCode::OK, &json!({ "services": names }))
+}
+
+pub(super) async fn operations(
+    State(state): State<Arc<ServerState>>,
+    Query(parameters): Parameters,
+) -> Response {
+    let service = parameter(&parameters, "service").unwrap_or_default();
+    let kind = either(&parameters, ["spanKind", "span_kind"]);
+    let found = state.look(|store| operations_of(store, service, kind));
+    // A kind that is not known is left out.
+    let operations = found.iter().map(|operation| match &*operation.span_kind {
+        "" => json!({ "name": operation.name }),
+        kind => json!({ "name": operation.name, "spanKind": kind }),
+    });
+    let operations: Vec<_> = operations.collect();
+    answer(StatusCode::OK, &json!({ "operations": operations }))
+}
+
+pub(super) async fn trace(
+    State(state): State<Arc<ServerState>>,
+    Path(id): Path<String>,
+    Query(parameters): Parameters,
+) -> Response {
+    let id = trace_id(&id).map_err(|why| malformed("trace_id", &why));
+    let checked = [["startTime", "start_time"], ["endTime", "end_time"]]
+        .iter()
+        .try_for_each(|names| time(&parameters, *names).map(drop))
+        .and_then(|()| truth(&parameters, "raw_traces"));
+    match id.and_then(|id| checked.map(|_| id)) {
+        Ok(id) => {
+            let trace = id.and_then(|id| state.look(|store| store.trace(id)));
+            found(&trace.into_iter().collect::<Vec<_>>())
+        }
+        Err(refusal) => refused(refusal),
+    }
+}
+
+pub(super) async fn search(
+    State(state): State<Arc<ServerState>>,
+    Query(parameters): Parameters,
+) -> Response {
+    match search_of(&parameters) {
+        Ok(search) => found(&state.look(|store| search.find(store)).0),
+        Err(refusal) => refused(refusal),
+    }
+}
+
+/// Reads a search. Its names are those of Jaeger since 2.19, or the older ones.
+fn search_of(parameters: &[(String, String)]) -> Result<Search, Refusal> {
+    let text = |names| either(parameters, names).map(str::to_owned);
+    let time = |names| {
+        let micros = self::time(parameters, names)?;
+        micros.ok_or_else(|| {
+            Refusal::bad("query.start_time_min and query.start_time_max are required")
+        })
+    };
+    let limit = match number(parameters, "query.searchDepth")? {
+        Some(limit) => Some(limit),
+        None => number(parameters, "query.num_traces")?,
+    };
+    let span = |names: [&str; 2]| match duration(parameters, names[0])? {
+        Some(length) => Ok(Some(length)),
+        None => duration(parameters, names[1]),
+    };
+    Ok(Search {
+        ids: Vec::new(),
+        service: text(["query.serviceName", "query.service_name"]),
+        operation: text(["query.operationName", "query.operation_name"]),
+        tags: match parameter(parameters, "query.attributes") {
+            Some(text) => tags_of(text)?,
+            None => Vec::new(),
+        },
+        min_duration: span(["query.durationMin", "query.duration_min"])?,
+        max_duration: span(["query.durationMax", "query.duration_max"])?,
+        start: Some(time(["query.startTimeMin", "query.start_time_min"])?),
+        end: Some(time(["query.startTimeMax", "query.start_time_max"])?),
+        errors: false,
+        limit: limit.map_or(LIMIT, |limit| usize::try_from(limit).unwrap_or(0)),
+    })
+}
+
+fn either<'a>(parameters: &'a [(String, String)], [new, old]: [&str; 2]) -> Option<&'a str> {
+    parameter(parameters, new).or_else(|| parameter(parameters, old))
+}
+
+/// Reads a time, in microseconds since the epoch.
+fn time(parameters: &[(String, String)], names: [&str; 2]) -> Result<Option<i64>, Refusal> {
+    let read = |text: &str| {
+        moment(text).ok_or_else(|| malformed(names[1], &format!("parsing time {text:?}")))
+    };
+    either(parameters, names).map(read).transpose()
+}
+
+fn found(traces: &[Trace]) -> Response {
+    if traces.is_empty() {
+        return refused(Refusal::new(StatusCode::NOT_FOUND, "No traces found"));
+    }
+    answer(StatusCode::OK, &json!({ "result": traces_data(traces) }))
+}
+
+fn refused(Refusal { status, message }: Refusal) -> Response {
+    let error = json!({ "error": { "httpCode": status.as_u16(), "message": message } });
+    answer(status, &error).into_response()
+}
+
+fn malformed(name: &str, why: &str) -> Refusal {
+    Refusal::bad(format!("malformed parameter {name}: {why}"))
+}
+
+const LIMIT: usize = 100;

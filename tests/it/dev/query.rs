@@ -1,0 +1,170 @@
+//! Jaeger's query API.
+
+use serde_json::{Value, json};
+use tracehound::dev::DevServer;
+use tracehound::prelude::*;
+
+use super::{PATIENCE, get, post, start};
+
+/// Returns a server with a trace of two services, and the id of the trace.
+fn with_order() -> (DevServer, String) {
+    let server = start();
+    let (shop, pay) = (
+        server.tracer("shop").unwrap(),
+        server.tracer("pay").unwrap(),
+    );
+    let checkout = shop
+        .build_span("checkout")
+        .tag("span.kind", "server")
+        .start();
+    checkout.set_tag("items", 3).log_event("began");
+    let charge = pay.build_span("charge").child_of(&checkout).start();
+    charge.set_tag("error", true);
+    charge.finish();
+    let id = checkout.context().trace_id().unwrap().to_string();
+    checkout.finish();
+    for tracer in [shop, pay] {
+        tracer.flush(PATIENCE);
+    }
+    (server, id)
+}
+
+#[test]
+fn operations_have_kinds() {
+    let (server, _) = with_order();
+    let data = |path| get(server.query_address(), path).json()["data"].take();
+    let checkout = json!([{"name": "checkout", "spanKind": "server"}]);
+    assert_eq!(data("/api/operations?service=shop"), checkout);
+    assert_eq!(
+        data("/api/operations?service=shop&spanKind=server"),
+        checkout
+    );
+    assert_eq!(
+        data("/api/operations?service=shop&spanKind=client"),
+        json!([])
+    );
+    let charge = json!([{"name": "charge", "spanKind": ""}]);
+    assert_eq!(data("/api/operations?service=pay"), charge);
+    assert_eq!(get(server.query_address(), "/api/operations").status, 400);
+}
+
+#[test]
+fn traces_are_found_by_several_ids_and_missing_ones_are_named() {
+    let (server, id) = with_order();
+    let path = format!("/api/traces?traceID={id}&traceID=abc");
+    let answer = get(server.query_address(), &path);
+    assert_eq!(answer.status, 200);
+    let answer = answer.json();
+    assert_eq!(answer["data"][0]["traceID"], id);
+    let missing = json!([{"msg": "trace not found", "traceID": "0000000000000abc"}]);
+    assert_eq!(answer["errors"], missing);
+}
+
+#[test]
+fn answers_are_indented_on_request() {
+    let (server, id) = with_order();
+    let path = format!("/api/traces/{id}");
+    let plain = get(server.query_address(), &path);
+    let pretty = get(
+        server.query_address(),
+        &(path + "?prettyPrint=true&raw=true"),
+    );
+    assert!(
+        pretty.text().starts_with("{\n    \"data\": ["),
+        "{}",
+        pretty.text()
+    );
+    assert_eq!(plain.json(), pretty.json());
+}
+
+#[test]
+fn calls_are_those_of_traces_within_the_time() {
+    let (server, _) = with_order();
+    let calls = |query: &str| {
+        let answer = get(
+            server.query_address(),
+            &format!("/api/dependencies?{query}"),
+        );
+        answer.json()["data"].as_array().unwrap().len()
+    };
+    assert_eq!(calls(""), 1);
+    assert_eq!(calls("service=pay"), 1);
+    assert_eq!(calls("service=cart"), 0);
+    assert_eq!(calls("endTs=1700000000000&lookback=3600000"), 0);
+    let refused = get(server.query_address(), "/api/dependencies?endTs=now");
+    assert_eq!(refused.status, 400);
+}
+
+#[test]
+fn there_is_no_archive_and_no_store_of_metrics() {
+    let (server, id) = with_order();
+    let query = server.query_address();
+    let archive = post(
+        query,
+        &format!("/api/archive/{id}"),
+        "application/json",
+        b"",
+    );
+    assert_eq!(
+        (archive.status, &archive.json()["data"]),
+        (500, &Value::Null)
+    );
+    for (path, status) in [
+        ("/api/metrics/minstep", 501),
+        ("/api/metrics/calls?service=shop", 501),
+        (
+            "/api/metrics/errors?service=shop&spanKind=server&step=60000",
+            501,
+        ),
+        ("/api/metrics/latencies?service=shop&quantile=0.95", 501),
+        ("/api/metrics/latencies?service=shop", 400),
+        ("/api/metrics/calls", 400),
+        ("/api/metrics/calls?service=shop&spanKind=none", 400),
+    ] {
+        let answer = get(query, path);
+        let code = answer.json()["errors"][0]["code"].take();
+        assert_eq!((answer.status, code), (status, json!(status)), "{path}");
+    }
+}
+
+#[test]
+fn the_third_version_has_traces_in_otlp() {
+    let (server, id) = with_order();
+    let query = server.query_address();
+    let times = "query.start_time_min=2020-01-01T00:00:00Z&query.startTimeMax=2100-01-01T00:00:00Z";
+    for path in [
+        format!("/api/v3/traces/{id}"),
+        format!("/api/v3/traces?query.service_name=pay&{times}"),
+        format!("/api/v3/traces?query.serviceName=pay&query.searchDepth=5&{times}"),
+    ] {
+        let answer = get(query, &path);
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        let transformed = answer.json()["result"].to_string();
+        let read = post(
+            query,
+            "/api/transform",
+            "application/json",
+            transformed.as_bytes(),
+        );
+        let spans = read.json()["data"][0]["spans"].take();
+        assert_eq!(
+            spans.as_array().map(Vec::len),
+            Some(2),
+            "{path}: {transformed}"
+        );
+        assert_eq!(spans[0]["traceID"], id, "{path}");
+    }
+    let names = get(query, "/api/v3/services").json();
+    assert_eq!(names, json!({"services": ["pay", "shop"]}));
+    let operations = get(query, "/api/v3/operations?service=shop").json();
+    assert_eq!(operations["operations"][0]["name"], "checkout");
+    for (path, status) in [
+        ("/api/v3/traces/abc", 404),
+        ("/api/v3/traces/xyz", 400),
+        ("/api/v3/traces?query.service_name=pay", 400),
+    ] {
+        let answer = get(query, path);
+        let code = answer.json()["error"]["httpCode"].take();
+        assert_eq!((answer.status, code), (status, json!(status)), "{path}");
+    }
+}
