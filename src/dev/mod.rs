@@ -66,7 +66,7 @@
 //! | 6831 UDP | Thrift, compact protocol: Go, Java, Python, C++, this crate |
 //! | 6832 UDP | Thrift, binary protocol: Node |
 //! | 14268 TCP | Thrift by HTTP: `POST /api/traces` |
-//! | 5778 TCP | requests for a sampling strategy: to keep everything, or as [`DevOptions::strategies_file`] says |
+//! | 5778 TCP | requests for a sampling strategy: to keep everything, as [`DevOptions::strategies_file`] says, or such as follows the traces ([`DevOptions::adaptive_sampling`]) |
 //! | 16699 TCP | a browser; see [`DevServer::query_address`] |
 //!
 //! The viewer also lists the spans that are open now, of the tracers of this program, with the place where each

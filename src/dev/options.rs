@@ -1,6 +1,7 @@
 use std::fmt;
 use std::io::Write;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::diagnostics::Diagnostics;
 use crate::environment;
@@ -27,6 +28,7 @@ pub struct DevOptions {
     pub(crate) zipkin_port: Option<u16>,
     pub(crate) jaeger_query_port: Option<u16>,
     pub(crate) strategies_file: Option<PathBuf>,
+    pub(crate) adaptive: Option<(f64, Duration)>,
     pub(crate) max_traces: usize,
     pub(crate) max_bytes: usize,
     pub(crate) waterfall: Waterfall,
@@ -82,6 +84,7 @@ impl DevOptions {
                 .map(|path| path.trim_ascii().to_owned())
                 .filter(|path| !path.is_empty())
                 .map(PathBuf::from),
+            adaptive: None,
             max_traces: 1_000,
             max_bytes: 32 * 1024 * 1024,
             waterfall: Waterfall::default(),
@@ -250,6 +253,42 @@ impl DevOptions {
     /// ```
     pub fn strategies_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.strategies_file = Some(path.into());
+        self
+    }
+
+    /// Serves a probability for each operation, by which about `traces` a second are kept of each, and corrects it after
+    /// each `interval`. Requests for a strategy, and this agent's tracers, get these probabilities.
+    ///
+    /// The rule is that of Jaeger's adaptive sampling. The number of kept traces a second, divided by the wanted one,
+    /// corrects the probability; it falls at once, at most doubles, and stays if the number is within 30 % of the wanted
+    /// one. A new operation has the probability 1, where Jaeger has 0.001 and so shows nothing at first. Of a rare
+    /// operation the clients keep a trace a minute. Two faults of Jaeger's are mended: a trace counts by the probability
+    /// that its root tells in `sampler.param`, so clients that have not asked again do not distort the rate; and roots of
+    /// OpenTelemetry's SDKs, which tell none, count too.
+    ///
+    /// At most 2,000 operations of 256 services have a probability of their own. One without traces in ten intervals is
+    /// forgotten. A [`strategies_file`](Self::strategies_file) has precedence. An interval is at least 10 ms, and a
+    /// number that is not above 0 counts as 1; Jaeger has an interval of a minute and 1 trace a second.
+    ///
+    /// Defaults to no adaptive sampling.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tracehound::dev::{DevOptions, DevServer, Waterfall};
+    /// use tracehound::prelude::*;
+    ///
+    /// let options = DevOptions::new().any_ports().waterfall(Waterfall::Never);
+    /// let server = DevServer::start(options.adaptive_sampling(1.0, Duration::from_secs(10)))?;
+    /// assert!(server.tracer("shop")?.start_span("checkout").context().is_sampled());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn adaptive_sampling(mut self, traces: f64, interval: Duration) -> Self {
+        let traces = if traces.is_finite() && traces > 0.0 {
+            traces
+        } else {
+            1.0
+        };
+        self.adaptive = Some((traces, interval));
         self
     }
 

@@ -86,6 +86,10 @@ fn server_options(options: &Options) -> DevOptions {
         Some(path) => server.strategies_file(path),
         None => server,
     };
+    let server = match options.adaptive {
+        Some(traces) => server.adaptive_sampling(traces, options.adaptive_interval),
+        None => server,
+    };
     if options.any_ports {
         server.any_ports()
     } else {

@@ -80,6 +80,19 @@ pub(crate) struct DevOptions {
     /// File of sampling strategies, read again when it changes
     #[arg(long, value_name = "FILE")]
     pub(crate) strategies: Option<PathBuf>,
+    /// Keep about this many traces a second of each operation: serve probabilities that follow the traces
+    #[arg(
+        long,
+        value_name = "TRACES",
+        num_args = 0..=1,
+        default_missing_value = "1",
+        conflicts_with = "strategies",
+        value_parser = traces_a_second
+    )]
+    pub(crate) adaptive: Option<f64>,
+    /// Seconds after which adaptive sampling corrects its probabilities
+    #[arg(long, value_name = "SECONDS", default_value = "10", requires = "adaptive", value_parser = seconds)]
+    pub(crate) adaptive_interval: Duration,
     /// File that keeps the traces for the next run
     #[arg(long, value_name = "FILE")]
     pub(crate) keep: Option<PathBuf>,
@@ -230,6 +243,14 @@ pub(crate) fn completions(shell: Shell) -> CommandResult {
     clap_complete::generate(shell, &mut command, "tracehound", &mut text);
     print(&String::from_utf8_lossy(&text));
     Ok(Outcome::Good)
+}
+
+fn traces_a_second(text: &str) -> Result<f64, String> {
+    let traces = text
+        .parse()
+        .ok()
+        .filter(|traces: &f64| traces.is_finite() && *traces > 0.0);
+    traces.ok_or_else(|| "not a number above 0".to_owned())
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -23,7 +23,7 @@ use crate::dev::server::peer::Identity;
 use crate::dev::server::state::ServerState;
 use crate::dev::server::viewer::answer::json_text;
 use crate::dev::server::viewer::viewer;
-use crate::dev::strategies::StrategyFile;
+use crate::dev::strategies::ServedStrategies;
 
 /// The sockets, by their use.
 pub(crate) struct Listeners {
@@ -41,7 +41,7 @@ pub(crate) struct Listeners {
 pub(crate) fn server(
     listeners: Listeners,
     state: &Arc<ServerState>,
-    strategies: Option<Arc<StrategyFile>>,
+    strategies: Option<Arc<ServedStrategies>>,
     identity: Identity,
     stop: oneshot::Receiver<()>,
 ) -> io::Result<impl FnOnce() + Send + 'static> {
@@ -90,7 +90,7 @@ fn refuse(why: &str) -> Response {
 }
 
 /// Answers with strategies at these paths.
-fn strategies_at(paths: &[&str], strategies: Option<Arc<StrategyFile>>) -> Router {
+fn strategies_at(paths: &[&str], strategies: Option<Arc<ServedStrategies>>) -> Router {
     let router = Router::new();
     let router = paths
         .iter()
@@ -99,7 +99,7 @@ fn strategies_at(paths: &[&str], strategies: Option<Arc<StrategyFile>>) -> Route
 }
 
 async fn strategy(
-    State(strategies): State<Option<Arc<StrategyFile>>>,
+    State(strategies): State<Option<Arc<ServedStrategies>>>,
     Query(parameters): Query<Vec<(String, String)>>,
 ) -> Response {
     let mut services = parameters.iter().filter(|(name, _)| name == "service");

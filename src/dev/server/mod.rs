@@ -30,7 +30,7 @@ use crate::dev::server::peer::{Identity, Peer};
 use crate::dev::server::ports::Ports;
 use crate::dev::server::state::{Progress, ServerState};
 use crate::dev::store::{DevTotals, StoreLimits, TraceStore};
-use crate::dev::strategies::StrategyFile;
+use crate::dev::strategies::{AdaptiveStrategies, ServedStrategies, StrategyFile};
 use crate::model::TraceId;
 use crate::reporter::sender::BatchFormat;
 use crate::sync::generation;
@@ -66,7 +66,7 @@ struct Inner {
     marks: AtomicU64,
     columns: Option<usize>,
     details: bool,
-    strategies: Option<Arc<StrategyFile>>,
+    strategies: Option<Arc<ServedStrategies>>,
     stop_http: Option<oneshot::Sender<()>>,
     threads: Vec<JoinHandle<()>>,
     /// The process that has the threads.
@@ -163,15 +163,27 @@ impl DevServer {
             bytes: options.max_bytes,
         });
         let printer = Printer::new(&mut options);
-        let state = ServerState::new(store, printer, address_of_udp(&marker)?, addresses.query);
-        let state = Arc::new(state);
-        let (strategies, strategies_line) = match options.strategies_file {
-            Some(path) => {
+        let (strategies, strategies_line) = match (options.strategies_file, options.adaptive) {
+            (Some(path), _) => {
                 let (file, line) = StrategyFile::open(path, options.diagnostics);
-                (Some(Arc::new(file)), line)
+                (Some(ServedStrategies::OfFile(file)), line)
             }
-            None => (None, None),
+            (None, Some((target, interval))) => {
+                let strategies = AdaptiveStrategies::new(target, interval, instant_now());
+                (Some(ServedStrategies::Adaptive(strategies)), None)
+            }
+            (None, None) => (None, None),
         };
+        let strategies = strategies.map(Arc::new);
+        let marks_from = address_of_udp(&marker)?;
+        let state = ServerState::new(
+            store,
+            printer,
+            strategies.clone(),
+            marks_from,
+            addresses.query,
+        );
+        let state = Arc::new(state);
         let (stop_http, stop) = oneshot::channel();
         let mut inner = Inner {
             state: state.clone(),
@@ -235,7 +247,7 @@ impl DevServer {
     ///
     /// The paths `/` and `/api/sampling` answer alike, and so does `/api/sampling` of the collector. The answer is
     /// JSON as of an agent of Jaeger 1 or of Jaeger 2.16: to keep everything, unless there is a
-    /// [`DevOptions::strategies_file`].
+    /// [`DevOptions::strategies_file`], or [adaptive sampling](DevOptions::adaptive_sampling).
     pub fn sampling_address(&self) -> SocketAddr {
         self.inner.addresses.sampling
     }
@@ -382,8 +394,8 @@ impl DevServer {
         &self.inner.state
     }
 
-    /// Returns the file of strategies, if there is one.
-    pub(crate) fn strategies(&self) -> Option<&Arc<StrategyFile>> {
+    /// Returns the strategies that the agent serves, if it does not keep everything.
+    pub(crate) fn strategies(&self) -> Option<&Arc<ServedStrategies>> {
         self.inner.strategies.as_ref()
     }
 

@@ -1,5 +1,5 @@
 use std::net::{SocketAddr, UdpSocket};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,7 @@ use crate::decode::{ReceivedBatch, datagram_in};
 use crate::dev::printing::printer::{Footer, Printer};
 use crate::dev::printing::schedule::{PrintSchedule, PrintStep};
 use crate::dev::store::TraceStore;
+use crate::dev::strategies::ServedStrategies;
 use crate::thrift::Protocol;
 use crate::view::OpenSpan;
 use crate::watch::OpenSpans;
@@ -23,6 +24,7 @@ pub(crate) struct ServerState {
     query: SocketAddr,
     /// The open spans of this program's tracers.
     pub(crate) open_spans: OpenSpans,
+    strategies: Option<Arc<ServedStrategies>>,
     progress: Mutex<Progress>,
     /// Notified when a span has come, a mark has been seen, or it is time to stop.
     changed: Condvar,
@@ -65,10 +67,12 @@ impl Progress {
 }
 
 impl ServerState {
-    /// Returns the state of a server that receives its marks from `marker` and shows its traces at `query`.
+    /// Returns the state of a server that receives its marks from `marker`, shows its traces at `query`, and tells the
+    /// strategies of what comes.
     pub(crate) fn new(
         store: TraceStore,
         printer: Option<Printer>,
+        strategies: Option<Arc<ServedStrategies>>,
         marker: SocketAddr,
         query: SocketAddr,
     ) -> Self {
@@ -76,6 +80,7 @@ impl ServerState {
             marker,
             query,
             open_spans: OpenSpans::new(),
+            strategies,
             progress: Mutex::new(Progress {
                 store,
                 schedule: PrintSchedule::default(),
@@ -95,6 +100,9 @@ impl ServerState {
         let now = instant_now();
         self.change(|progress| {
             for batch in batches {
+                if let Some(strategies) = &self.strategies {
+                    strategies.record(&batch);
+                }
                 progress.store.insert(batch, now);
             }
         });

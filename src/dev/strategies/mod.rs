@@ -1,5 +1,7 @@
-//! The sampling strategies that the embedded agent serves: those of a file, read again when it changes.
+//! The sampling strategies that the embedded agent serves: those of a file, read again when it changes, or such as
+//! follow the traces that come.
 
+mod adaptive;
 mod document;
 
 use std::fs::{self, File};
@@ -7,8 +9,44 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use crate::clock::instant_now;
+use crate::decode::ReceivedBatch;
+pub(crate) use crate::dev::strategies::adaptive::AdaptiveStrategies;
 use crate::dev::strategies::document::Strategies;
 use crate::diagnostics::Diagnostics;
+
+/// The strategies that an agent serves.
+#[derive(Debug)]
+pub(crate) enum ServedStrategies {
+    OfFile(StrategyFile),
+    Adaptive(AdaptiveStrategies),
+}
+
+impl ServedStrategies {
+    /// Returns the strategy of a service as JSON, as it is now.
+    pub(crate) fn answer(&self, service: &str) -> String {
+        match self {
+            Self::OfFile(file) => file.answer(service),
+            Self::Adaptive(strategies) => strategies.answer(service, instant_now()),
+        }
+    }
+
+    /// Takes note of the traces that have come.
+    pub(crate) fn record(&self, batch: &ReceivedBatch) {
+        match self {
+            Self::OfFile(_) => {}
+            Self::Adaptive(strategies) => strategies.record(batch, instant_now()),
+        }
+    }
+
+    /// Returns the place that the strategies come from, as text.
+    pub(crate) fn origin(&self) -> String {
+        match self {
+            Self::OfFile(file) => format!("{:?}", file.path),
+            Self::Adaptive(_) => "the traces that come".to_owned(),
+        }
+    }
+}
 
 /// A file of strategies, in the format of Jaeger's.
 ///
@@ -46,11 +84,6 @@ impl StrategyFile {
             state: Mutex::new(state),
         };
         (file, line)
-    }
-
-    /// Returns the path of the file.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
     }
 
     /// Returns the strategy of a service as JSON, by the file as it is now.

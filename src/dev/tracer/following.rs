@@ -1,10 +1,10 @@
-//! Samplers that follow the strategy file of an embedded agent.
+//! Samplers that follow the strategies of an embedded agent.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::dev::strategies::StrategyFile;
+use crate::dev::strategies::ServedStrategies;
 use crate::sampler::remote::{
     FetchError, HttpStrategyFetcher, MakeFetcher, RemoteSampler, Strategy, StrategyFetcher,
 };
@@ -12,18 +12,18 @@ use crate::sampler::{
     ConstSampler, PerOperationSampler, ProbabilisticSampler, RateLimitingSampler, Sampler,
 };
 
-/// Returns a sampler that follows the file of this program's own agent, which other programs ask at `address`. It
-/// decides by the file from the first trace on.
+/// Returns a sampler that follows the strategies of this program's own agent, which other programs ask at `address`.
+/// It decides by them from the first trace on.
 pub(crate) fn following_own(
-    file: &Arc<StrategyFile>,
+    served: &Arc<ServedStrategies>,
     address: SocketAddr,
     service: &str,
 ) -> Box<dyn Sampler> {
-    let (Ok(strategy), Ok(in_child)) = (strategy(file, service), fetcher(address)) else {
+    let (Ok(strategy), Ok(in_child)) = (strategy(served, service), fetcher(address)) else {
         return keep_everything();
     };
-    let fetcher = OwnFile {
-        file: file.clone(),
+    let fetcher = OwnStrategies {
+        served: served.clone(),
         in_child,
     };
     let sampler = RemoteSampler::new(fetcher).initial(by(strategy));
@@ -45,21 +45,21 @@ pub(crate) fn keep_everything() -> Box<dyn Sampler> {
     Box::new(ConstSampler::new(true))
 }
 
-/// The file of this program's own agent. A request to itself would fail at the end of the program, when the agent has
-/// ended before the sampler.
-struct OwnFile {
-    file: Arc<StrategyFile>,
+/// The strategies of this program's own agent. A request to itself would fail at the end of the program, when the agent
+/// has ended before the sampler.
+struct OwnStrategies {
+    served: Arc<ServedStrategies>,
     /// For a forked child, to which the agent is that of another program.
     in_child: HttpStrategyFetcher,
 }
 
-impl StrategyFetcher for OwnFile {
+impl StrategyFetcher for OwnStrategies {
     fn fetch(&mut self, service: &str) -> Result<Strategy, FetchError> {
-        strategy(&self.file, service)
+        strategy(&self.served, service)
     }
 
     fn description(&self) -> String {
-        format!("{:?}", self.file.path())
+        self.served.origin()
     }
 
     fn after_fork(&self) -> Option<MakeFetcher> {
@@ -67,8 +67,8 @@ impl StrategyFetcher for OwnFile {
     }
 }
 
-fn strategy(file: &StrategyFile, service: &str) -> Result<Strategy, FetchError> {
-    Ok(Strategy::from_json(file.answer(service).as_bytes())?)
+fn strategy(served: &ServedStrategies, service: &str) -> Result<Strategy, FetchError> {
+    Ok(Strategy::from_json(served.answer(service).as_bytes())?)
 }
 
 fn fetcher(address: SocketAddr) -> Result<HttpStrategyFetcher, FetchError> {

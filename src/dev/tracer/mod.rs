@@ -94,7 +94,7 @@ impl DevServer {
         let agent = self.agent_address();
         let to_agent = RemoteReporter::new(UdpSender::new(agent));
         let sampler = match self.strategies() {
-            Some(file) => following_own(file, self.sampling_address(), &service_name),
+            Some(served) => following_own(served, self.sampling_address(), &service_name),
             None => keep_everything(),
         };
         let state = self.state().clone();

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tracehound::JaegerTracer;
@@ -10,6 +11,9 @@ use tracehound::dev::DevServer;
 use tracehound::diagnostics::Diagnostics;
 use tracehound::model::TagRef;
 use tracehound::prelude::*;
+use tracehound::reporter::RemoteReporter;
+use tracehound::reporter::sender::UdpSender;
+use tracehound::sampler::remote::{HttpStrategyFetcher, RemoteSampler};
 
 use super::{PATIENCE, get, quiet};
 use crate::support::until;
@@ -208,4 +212,31 @@ fn only_kept_roots_are_known_to_be_open() {
 
 fn is_kept(tracer: &JaegerTracer, operation: &'static str) -> bool {
     tracer.start_span(operation).context().is_sampled()
+}
+
+#[test]
+fn clients_are_told_probabilities_that_follow_their_traces() {
+    let options = quiet().adaptive_sampling(1.0, Duration::from_millis(20));
+    let server = DevServer::start(options).unwrap();
+    let url = format!("http://{}/sampling", server.sampling_address());
+    let sampler = RemoteSampler::new(HttpStrategyFetcher::new(&url).unwrap());
+    let shop = JaegerTracer::builder("shop")
+        .sampler(sampler.refresh_interval(Duration::from_millis(50)))
+        .reporter(RemoteReporter::new(UdpSender::new(server.agent_address())))
+        .build()
+        .unwrap();
+    let probability = || {
+        let path = "/sampling?service=shop";
+        let answer = get(server.sampling_address(), path).json();
+        let operations = answer["operationSampling"]["perOperationStrategies"].clone();
+        let mut operations = operations.as_array().unwrap().clone().into_iter();
+        let busy = operations.find(|operation| operation["operation"] == "busy");
+        busy.and_then(|busy| busy["probabilisticSampling"]["samplingRate"].as_f64())
+    };
+    assert_eq!(probability(), None, "it is not known yet");
+    until("the probability to fall, and the client to follow", || {
+        let kept = (0..200).filter(|_| is_kept(&shop, "busy")).count();
+        shop.flush(PATIENCE);
+        kept < 150 && probability().is_some_and(|probability| probability < 0.5)
+    });
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Number;
 
 use crate::sampler::SamplingRate;
 
@@ -92,6 +93,32 @@ impl Strategies {
         };
         serde_json::to_string(&answer).expect("numbers are finite and all keys are text")
     }
+}
+
+/// Returns an answer with a probability for each operation in a list, and one for all others.
+pub(crate) fn per_operation_answer(
+    default: f64,
+    lower_bound: Number,
+    list: &[(&str, f64)],
+) -> String {
+    let strategies = list
+        .iter()
+        .map(|&(operation, sampling_rate)| OperationProbability {
+            operation,
+            probabilistic_sampling: Probability { sampling_rate },
+        });
+    let answer = Answer {
+        strategy_type: "PROBABILISTIC",
+        probabilistic_sampling: None,
+        rate_limiting_sampling: None,
+        operation_sampling: Some(OperationSampling {
+            default_sampling_probability: default,
+            default_lower_bound_traces_per_second: lower_bound,
+            per_operation_strategies: strategies.collect(),
+            default_upper_bound_traces_per_second: 0,
+        }),
+    };
+    serde_json::to_string(&answer).expect("numbers are finite and all keys are text")
 }
 
 /// The strategy of one service.
@@ -190,7 +217,7 @@ impl Operations {
         let list = self.list.iter().chain(shared);
         OperationSampling {
             default_sampling_probability: default.get(),
-            default_lower_bound_traces_per_second: 0,
+            default_lower_bound_traces_per_second: 0.into(),
             per_operation_strategies: list
                 .map(|(operation, rate)| OperationProbability {
                     operation,
@@ -340,7 +367,7 @@ struct Limit {
 #[serde(rename_all = "camelCase")]
 struct OperationSampling<'a> {
     default_sampling_probability: f64,
-    default_lower_bound_traces_per_second: u32,
+    default_lower_bound_traces_per_second: Number,
     per_operation_strategies: Vec<OperationProbability<'a>>,
     default_upper_bound_traces_per_second: u32,
 }
