@@ -72,7 +72,7 @@ pub(super) struct Problem {
     pub(super) status: StatusCode,
     code: i32,
     message: String,
-    data: Option<Value>,
+    data: Option<Box<Value>>,
 }
 
 impl Problem {
@@ -118,7 +118,7 @@ impl Problem {
     pub(super) fn version(requested: &str, supported: &[&str]) -> Self {
         let data = json!({"supported": supported, "requested": shortened(requested)});
         Self {
-            data: Some(data),
+            data: Some(Box::new(data)),
             ..Self::new(UNSUPPORTED_VERSION, "this protocol version is not served")
         }
     }
@@ -131,7 +131,7 @@ impl Problem {
     pub(super) fn into_json(self, id: Option<Id>) -> Value {
         let mut error = json!({"code": self.code, "message": self.message});
         if let Some(data) = self.data {
-            error["data"] = data;
+            error["data"] = *data;
         }
         let mut answer = json!({"jsonrpc": "2.0", "error": error});
         if let Some(id) = id {
