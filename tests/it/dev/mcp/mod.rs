@@ -189,7 +189,7 @@ fn assert_fits(value: &Value, schema: &Value, place: &str) {
     }
     for (name, member) in members {
         let known = schema["properties"].get(name);
-        let schema = known.unwrap_or(&schema["additionalProperties"]);
+        let schema = known.unwrap_or_else(|| &schema["additionalProperties"]);
         assert_ne!(
             schema,
             &json!(false),
