@@ -79,9 +79,9 @@ impl Config {
     ///
     /// ```
     /// use tracehound::Config;
+    /// use tracehound::prelude::*;
     /// use tracehound::reporter::InMemoryReporter;
     /// use tracehound::sampler::KeepSampler;
-    /// use tracehound::Tracer;
     ///
     /// let variables = |name: &str| match name {
     ///     "JAEGER_SAMPLER_TYPE" => Some("const".to_owned()),
