@@ -32,7 +32,7 @@ fn the_published_client_calls_every_tool_in_both_eras_of_the_protocol() -> Resul
     }
     let url = format!("http://{}/api/ai/mcp/", server.query_address());
     for (mode, version) in [("auto", "2026-07-28"), ("legacy", "2025-11-25")] {
-        let output = MCP_CLIENT.command()?.args([&url, mode]).output()?;
+        let output = MCP_CLIENT.command()?.args([url.as_str(), mode]).output()?;
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{mode}: {said}");
         let told: Json = serde_json::from_slice(&output.stdout)?;
