@@ -275,7 +275,7 @@ fn the_search_marks_its_matches_in_every_view_and_steps_through_them() -> Result
     browser.press(&["Escape"])?;
     wait(
         &browser,
-        "return document.querySelectorAll('.match').length === 0",
+        "return document.querySelectorAll('tr.match').length === 0",
     )?;
     assert_eq!(status()?, "");
     assert_eq!(
