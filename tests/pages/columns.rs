@@ -23,7 +23,9 @@ fn code_on_the_pages_of_modules_fits_the_column() {
         let mut is_code = false;
         for (number, line) in text.lines().enumerate() {
             let line = line.trim_start();
-            let doc = line.strip_prefix("//!").or(line.strip_prefix("///"));
+            let doc = line
+                .strip_prefix("//!")
+                .or_else(|| line.strip_prefix("///"));
             let Some(doc) = doc.map(|doc| doc.strip_prefix(' ').unwrap_or(doc)) else {
                 is_code = false;
                 continue;
