@@ -9,7 +9,7 @@ use tracehound::propagation::{BinaryCodec, Codec, Extractor, Injector, Propagati
 /// The page that holds the table.
 const PAGE: &str = include_str!("../../../src/propagation/mod.rs");
 
-const HEADING: &str = "//! # What each format carries";
+const HEADING: &str = "//! # What does each format carry?";
 
 enum Format {
     Text(Box<dyn Codec>),
