@@ -27,7 +27,8 @@
 //! # Ok::<(), tracehound::tracer::BuildError>(())
 //! ```
 //!
-//! [`Metrics::losses`] has the same losses with the last reason of each cause, and when that was.
+//! [`Metrics::losses`] has the same losses with the last reason of each cause and its time, and a scrape page has them
+//! as `tracehound_lost_spans_total{cause="…"}`.
 //!
 //! # What else is counted?
 //!
@@ -143,6 +144,8 @@ struct Inner {
     last_report: Mutex<FlushReport>,
     /// The highest values of `reporter_spans` that were exported.
     exported: [AtomicU64; 3],
+    /// The highest numbers of lost spans that were exported, by cause.
+    exported_losses: [AtomicU64; DropCause::ALL.len()],
     threads: Mutex<Vec<Weak<CounterBlock>>>,
     last_losses: Mutex<LastLosses>,
 }

@@ -6,7 +6,7 @@ use std::sync::{PoisonError, Weak};
 
 use crate::metrics::page::{MetricsPage, MetricsSource};
 use crate::metrics::text_format::TextFormat;
-use crate::metrics::{Counter, FlushReport, Metrics};
+use crate::metrics::{Counter, DropCause, FlushReport, Metrics};
 
 /// The metrics of a tracer about itself as of one moment: every counter, and the length of the queue.
 ///
@@ -85,6 +85,8 @@ impl Metrics {
     /// The name of the gauge, without the prefix.
     pub(crate) const QUEUE_LENGTH: &'static str = "reporter_queue_length";
     pub(crate) const QUEUE_LENGTH_HELP: &'static str = "Finished spans that wait to be sent.";
+    /// The name of the counter of lost spans by cause, which the other Jaeger clients do not have.
+    const LOST_SPANS: &'static str = "tracehound_lost_spans";
 
     /// Returns all metrics as of now.
     pub fn snapshot(&self) -> MetricsSnapshot {
@@ -179,6 +181,15 @@ impl Metrics {
             }
         }
     }
+
+    /// Returns the number of lost spans for each cause of [`DropCause::ALL`], which never falls.
+    fn exported_losses(&self, report: &FlushReport) -> impl Iterator<Item = u64> {
+        let highest = &self.inner().exported_losses;
+        DropCause::ALL.iter().zip(highest).map(|(cause, highest)| {
+            let value = report.dropped.get(*cause);
+            highest.fetch_max(value, Ordering::Relaxed).max(value)
+        })
+    }
 }
 
 /// Counters never fall on a page. A span that was sent and turns out to be lost counts as `err` too, and as `ok` until
@@ -200,6 +211,14 @@ impl MetricsSource for Metrics {
         let name = format!("{}{}", Self::PREFIX, Self::QUEUE_LENGTH);
         let queued = i64::try_from(report.queued).unwrap_or(i64::MAX);
         page.gauge(&name, Self::QUEUE_LENGTH_HELP, [(&[][..], queued)]);
+        let labels = DropCause::ALL.iter().map(|it| [("cause", it.name())]);
+        let labels: Vec<_> = labels.collect();
+        let losses = self.exported_losses(&report);
+        page.counter(
+            Self::LOST_SPANS,
+            "Finished sampled spans that were lost, by cause.",
+            labels.iter().map(|it| &it[..]).zip(losses),
+        );
     }
 }
 

@@ -194,6 +194,68 @@ fn both_pages_are_well_formed_and_have_every_metric_of_the_go_client() {
     }
 }
 
+#[test]
+fn both_pages_have_the_lost_spans_of_every_cause() {
+    let tracer = builder().reporter(Losing::default()).build();
+    let tracer = tracer.expect("named");
+    let late = tracer.start_span("late");
+    for _ in 0..7 {
+        tracer.start_span("checkout").finish();
+    }
+    tracer.close(LONG);
+    late.finish();
+    let metrics = tracer.metrics();
+    for (page, family, is_open_metrics) in [
+        (metrics.prometheus(), "tracehound_lost_spans_total", false),
+        (metrics.open_metrics(), "tracehound_lost_spans", true),
+    ] {
+        let families = parse(&page, is_open_metrics);
+        let lost = &families[family];
+        assert_eq!(lost.kind, "counter");
+        assert_eq!(lost.samples.len(), DropCause::ALL.len());
+        for cause in DropCause::ALL {
+            let expected = match cause {
+                DropCause::SendFailed => 2.0,
+                DropCause::AfterShutdown => 1.0,
+                _ => tracer.report().dropped.get(*cause) as f64,
+            };
+            let labels = [("cause", cause.name())];
+            let value = lost.value("tracehound_lost_spans_total", &labels);
+            assert_eq!(value, expected, "{cause}");
+        }
+        let in_all: f64 = lost.samples.iter().map(|sample| sample.value).sum();
+        assert_eq!(in_all, tracer.report().dropped.total() as f64);
+    }
+}
+
+/// A reporter that takes its one loss back.
+struct Forgetting(u64);
+
+impl Reporter for Forgetting {
+    fn report(&mut self, _: &FinishedSpan<'_>) {
+        self.0 += 1;
+    }
+
+    fn flush(&mut self, _: Instant) -> Unsent {
+        let mut dropped = DropCounts::default();
+        dropped.add(DropCause::Refused, u64::from(self.0 == 1));
+        Unsent::new(dropped, 0)
+    }
+}
+
+#[test]
+fn lost_spans_on_a_page_never_fall() {
+    let builder = builder().reporter(Forgetting(0)).flush_interval(LONG);
+    let tracer = builder.build().expect("named");
+    for name in ["a", "b"] {
+        tracer.start_span(name).finish();
+        tracer.flush(LONG);
+        let page = tracer.metrics().prometheus();
+        let line = "\ntracehound_lost_spans_total{cause=\"refused\"} 1\n";
+        assert!(page.contains(line), "after {name}: {page}");
+    }
+}
+
 /// A reporter whose first span turns out to be lost after it was sent.
 struct Regretting(u64);
 
