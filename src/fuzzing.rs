@@ -71,6 +71,7 @@ pub fn read_otlp_reply(
         status,
         retry_after: retry_after.map(str::to_owned),
         date: date.map(str::to_owned),
+        is_page: false,
         body: body.to_vec(),
         is_whole,
     })

@@ -202,6 +202,8 @@ pub(crate) struct Reply {
     /// The values of `Retry-After` and `Date`, as they came.
     pub(crate) retry_after: Option<String>,
     pub(crate) date: Option<String>,
+    /// The body is a page of HTML, by its `Content-Type`.
+    pub(crate) is_page: bool,
     /// The first [`MAX_REPLY_BYTES`] of the body.
     pub(crate) body: Vec<u8>,
     /// The whole body is there: it is no larger, and it did not break off.
@@ -222,10 +224,17 @@ impl Reply {
             status,
             retry_after: text(RETRY_AFTER),
             date: text(DATE),
+            is_page: text(CONTENT_TYPE).is_some_and(|value| is_html(&value)),
             body: kept,
             is_whole,
         }
     }
+}
+
+/// Returns whether a value of `Content-Type` names HTML. Case and parameters do not matter.
+fn is_html(content_type: &str) -> bool {
+    let media_type = content_type.split(';').next().unwrap_or_default();
+    media_type.trim().eq_ignore_ascii_case("text/html")
 }
 
 /// The reason why a request brought no reply. Each holds a line without secrets.

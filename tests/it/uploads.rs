@@ -100,6 +100,41 @@ fn assert_lost(report: &FlushReport, cause: DropCause) {
     assert_eq!(report.dropped.get(cause), report.finished, "{report}");
 }
 
+/// Checks that pages of HTML count as refusals, and answers of other types as receipts.
+fn assert_pages_are_no_receipt(
+    sender_to: impl Fn(&CollectorServer) -> Box<dyn Sender>,
+    hint: &str,
+) {
+    for (status, content_type) in [
+        (200, "text/html"),
+        (202, "Text/HTML; charset=utf-8"),
+        (203, "text/html ;charset=utf-8"),
+    ] {
+        let server = CollectorServer::start(Act::page(status, content_type));
+        let shop = Shop::new(sender_to(&server));
+        assert_lost(&shop.finish(3).flush(), DropCause::Rejected);
+        assert_eq!(server.begun(), 1, "{content_type} was asked for again");
+        let lines = shop.lines();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        let said = format!(
+            "it answered {status} (<html>Sign in</html>); a page of text/html is no receipt"
+        );
+        for part in [&said, hint] {
+            assert!(lines[0].contains(part), "{part:?} is not in {lines:?}");
+        }
+    }
+    for content_type in [
+        "text/plain",
+        "application/json",
+        "text/html-like",
+        "x; text/html",
+    ] {
+        let server = CollectorServer::start(Act::page(200, content_type));
+        let report = Shop::new(sender_to(&server)).finish(3).flush();
+        assert_eq!(report.sent, 3, "{content_type}: {report}");
+    }
+}
+
 /// Returns the number of spans in the requests that the server has read.
 fn spans_of(server: &CollectorServer) -> usize {
     let received = server.received();

@@ -7,9 +7,9 @@ use crate::reporter::sender::upload::{HttpProtocol, HttpUpload, http_sender};
 /// It posts each batch as a `Batch` struct in Thrift's binary protocol, of type `application/x-thrift`, to an endpoint
 /// such as `http://localhost:14268/api/traces`. The query gets `format=jaeger.thrift`, which old collectors want.
 ///
-/// A batch counts as sent when the collector has answered with a status from 200 to 299. It is tried again after a 500,
-/// too, because a collector whose queue is full answers so. The [module's page](crate::reporter::sender) has the other
-/// rules.
+/// A batch counts as sent when the collector has answered with a status from 200 to 299 and not with a page of HTML. It
+/// is tried again after a 500, too, because a collector whose queue is full answers so. The
+/// [module's page](crate::reporter::sender) has the other rules.
 ///
 /// ```
 /// use tracehound::JaegerTracer;
@@ -67,5 +67,7 @@ static THRIFT: HttpProtocol = HttpProtocol {
     is_otlp: false,
     retries_500: true,
     if_refused: "is a collector there? Jaeger listens on port 14268; OTLP goes to 4318 (OTEL_EXPORTER_OTLP_ENDPOINT, OtlpSender)",
+    if_unauthorized: "set the user name and the password that it wants (JAEGER_USER, JAEGER_PASSWORD), or the token \
+                      (JAEGER_AUTH_TOKEN)",
     if_not_found: "is it a collector? Jaeger takes Thrift at /api/traces of port 14268",
 };

@@ -9,8 +9,8 @@ use crate::reporter::sender::upload::{HttpProtocol, HttpUpload, gzip_setter, htt
 ///
 /// A batch counts as sent when the receiver has answered with a status from 200 to 299. The answer may say that some
 /// spans were not taken (`partial_success`): these are lost as `rejected`. If the answer breaks off or has more than
-/// 64 KiB, the batch is lost as `unknown`. An answer that is not protobuf says no more than the status. The
-/// [module's page](crate::reporter::sender) has the other rules.
+/// 64 KiB, the batch is lost as `unknown`. With a page of HTML it is lost as `rejected`. Another answer
+/// that is not protobuf says no more than the status. The [module's page](crate::reporter::sender) has the other rules.
 ///
 /// ```
 /// use tracehound::JaegerTracer;
@@ -71,6 +71,7 @@ static OTLP: HttpProtocol = HttpProtocol {
     retries_500: false,
     if_refused: "is a receiver there? Jaeger listens for OTLP on port 4318, and for Thrift on 14268 \
                  (JAEGER_ENDPOINT)",
+    if_unauthorized: "set the token or other header that it wants (OTEL_EXPORTER_OTLP_HEADERS)",
     if_not_found: "is it a receiver of OTLP? They take traces at /v1/traces of port 4318",
 };
 

@@ -7,8 +7,9 @@ use crate::reporter::sender::upload::{HttpProtocol, HttpUpload, gzip_setter, htt
 /// It posts each batch as a list of spans in version 2 of Zipkin's model, of type `application/json`, to an endpoint
 /// such as `http://localhost:9411/api/v2/spans`. Jaeger 1 has the port only with `--collector.zipkin.host-port=:9411`.
 ///
-/// A batch counts as sent when the collector has answered with a status from 200 to 299. It is tried again after a 500,
-/// too, because a storage without room answers so. The [module's page](crate::reporter::sender) has the other rules.
+/// A batch counts as sent when the collector has answered with a status from 200 to 299 and not with a page of HTML. It
+/// is tried again after a 500, too, because a storage without room answers so. The
+/// [module's page](crate::reporter::sender) has the other rules.
 ///
 /// ```
 /// use tracehound::JaegerTracer;
@@ -68,5 +69,7 @@ static ZIPKIN: HttpProtocol = HttpProtocol {
     retries_500: true,
     if_refused: "is a Zipkin there? It listens on port 9411; Jaeger takes OTLP on 4318, and Thrift on 14268 \
                  (JAEGER_ENDPOINT)",
+    if_unauthorized: "set the user name and the password that it wants, in its URL \
+                      (OTEL_EXPORTER_ZIPKIN_ENDPOINT), or a header in code (ZipkinSender::header)",
     if_not_found: "is it a Zipkin? It takes spans at /api/v2/spans of port 9411",
 };

@@ -34,6 +34,12 @@ impl Act {
         Self::Reply(status, String::new(), text.as_bytes().to_vec())
     }
 
+    /// A page of HTML, as a login or a proxy answers.
+    pub(crate) fn page(status: u16, content_type: &str) -> Self {
+        let header = format!("Content-Type: {content_type}\r\n");
+        Self::Reply(status, header, b"<html>Sign in</html>".to_vec())
+    }
+
     /// A reply with status 503 and this `Retry-After`.
     pub(crate) fn retry_after(value: &str) -> Self {
         Self::Reply(503, format!("Retry-After: {value}\r\n"), Vec::new())

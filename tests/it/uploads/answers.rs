@@ -112,6 +112,14 @@ fn the_status_counts_whatever_the_body_is() {
 }
 
 #[test]
+fn a_page_of_html_is_no_receipt() {
+    assert_pages_are_no_receipt(
+        |server| Box::new(sender_to(server)),
+        "is it a collector? Jaeger takes Thrift at /api/traces",
+    );
+}
+
+#[test]
 fn spans_behind_a_lost_batch_arrive() {
     let server = CollectorServer::by(|n| Act::status(if n == 0 { 400 } else { 202 }));
     let shop = Shop::uploading_to(&server);

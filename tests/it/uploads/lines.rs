@@ -21,8 +21,8 @@ fn a_line_names_the_status_the_reason_and_the_cure() {
             &["it answered 404", "page not found", "/api/traces"][..],
         ),
         (Act::status(405), &["it answered 405", "/api/traces"]),
-        (Act::status(401), &["it answered 401", "password"]),
-        (Act::status(403), &["it answered 403", "token"]),
+        (Act::status(401), &["it answered 401", "JAEGER_PASSWORD"]),
+        (Act::status(403), &["it answered 403", "JAEGER_AUTH_TOKEN"]),
         (
             Act::text(400, "Unsupported content type"),
             &["400 (Unsupported content type)"],

@@ -105,6 +105,18 @@ fn an_answer_that_says_nothing_about_spans_leaves_the_status() {
 }
 
 #[test]
+fn a_page_of_html_is_no_receipt() {
+    assert_pages_are_no_receipt(
+        |server| Box::new(otlp_sender_to(server)),
+        "is it a receiver of OTLP?",
+    );
+    // A page is told as one however long it is.
+    let head = b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\n\r\n".to_vec();
+    let (report, ..) = after(Act::Endless(head, vec![b'x'; 8_192], Duration::ZERO));
+    assert_lost(&report, DropCause::Rejected);
+}
+
+#[test]
 fn an_answer_that_is_not_whole_leaves_the_fate_unknown() {
     let head = b"HTTP/1.1 200 OK\r\n";
     let with = |rest: &[u8]| [head, rest].concat();
@@ -148,6 +160,24 @@ fn a_line_tells_the_message_of_a_status_and_the_cure() {
     assert!(lines[0].contains("it answered 400 (no spans)"), "{lines:?}");
     let (_, lines, _) = after(Act::text(404, "404 page not found"));
     assert!(lines[0].contains("/v1/traces of port 4318"), "{lines:?}");
+    for status in [401, 403] {
+        let (_, lines, _) = after(Act::status(status));
+        assert!(lines[0].contains("OTEL_EXPORTER_OTLP_HEADERS"), "{lines:?}");
+        assert!(!lines[0].contains("JAEGER_"), "{lines:?}");
+    }
+    let server = CollectorServer::start(Act::status(404));
+    for (path, is_doubled) in [
+        ("/v1/traces/v1/traces", true),
+        ("/in/v1/traces/v1/traces", true),
+        ("/in/v1/traces", false),
+    ] {
+        let sender = OtlpSender::new(&server.url(path)).expect("a URL");
+        let shop = Shop::new(sender);
+        shop.finish(1).flush();
+        let lines = shop.lines();
+        let is_told = lines[0].contains("OTEL_EXPORTER_OTLP_ENDPOINT gets /v1/traces by itself");
+        assert_eq!(is_told, is_doubled, "{path}: {lines:?}");
+    }
     let server = CollectorServer::start(Act::status(400));
     let shop = Shop::new(otlp_sender_to(&server).gzip(true));
     shop.finish(1).flush();

@@ -26,3 +26,23 @@ fn a_storage_without_room_is_asked_three_times() {
     assert_eq!(Shop::new(sender).finish(3).flush().sent, 3);
     assert_eq!(server.begun(), 3);
 }
+
+#[test]
+fn a_page_of_html_is_no_receipt() {
+    assert_pages_are_no_receipt(
+        |server| Box::new(ZipkinSender::new(&server.url("")).expect("a URL")),
+        "is it a Zipkin?",
+    );
+}
+
+#[test]
+fn a_refused_password_has_a_line_with_the_variable() {
+    let server = CollectorServer::start(Act::status(401));
+    let shop = Shop::new(ZipkinSender::new(&server.url("")).expect("a URL"));
+    assert_lost(&shop.finish(1).flush(), DropCause::Rejected);
+    let lines = shop.lines();
+    assert!(
+        lines[0].contains("OTEL_EXPORTER_ZIPKIN_ENDPOINT"),
+        "{lines:?}"
+    );
+}

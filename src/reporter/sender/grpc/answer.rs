@@ -53,10 +53,9 @@ fn answer_of_server(protocol: &GrpcProtocol, status: &Status) -> Answer {
             DropCause::Rejected,
             "it has no room; give it more, or sample less",
         ),
-        Code::Unauthenticated | Code::PermissionDenied => lost(
-            DropCause::Rejected,
-            "set the user name and the password, the token or the header that it wants",
-        ),
+        Code::Unauthenticated | Code::PermissionDenied => {
+            lost(DropCause::Rejected, protocol.if_unauthorized)
+        }
         Code::Unimplemented => lost(DropCause::Rejected, protocol.if_unimplemented),
         Code::Unknown | Code::Internal => lost(DropCause::SendFailed, ""),
         _ => lost(DropCause::Rejected, ""),

@@ -73,5 +73,7 @@ static POST_SPANS: GrpcProtocol = GrpcProtocol {
     is_otlp: false,
     retries_exhausted: true,
     if_refused: "is a collector there? Jaeger listens on port 14250 for gRPC; OTLP goes to 4317 (OTEL_EXPORTER_OTLP_ENDPOINT, OtlpGrpcSender)",
+    if_unauthorized: "set the user name and the password that it wants (JAEGER_USER, JAEGER_PASSWORD), or the token \
+                      (JAEGER_AUTH_TOKEN)",
     if_unimplemented: "is it a collector? Jaeger takes its own messages on port 14250; OTLP goes to 4317",
 };

@@ -79,5 +79,6 @@ static EXPORT: GrpcProtocol = GrpcProtocol {
     is_otlp: true,
     retries_exhausted: false,
     if_refused: "is a receiver of OTLP there? It listens on port 4317 for gRPC, and on 4318 for HTTP",
+    if_unauthorized: "set the token or other header that it wants (OTEL_EXPORTER_OTLP_HEADERS)",
     if_unimplemented: "does it take OTLP? Jaeger does on port 4317; port 14250 is for a GrpcSender",
 };

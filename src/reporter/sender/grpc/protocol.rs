@@ -11,6 +11,8 @@ pub(in crate::reporter::sender) struct GrpcProtocol {
     pub(super) retries_exhausted: bool,
     /// The cure if no program listens.
     pub(super) if_refused: &'static str,
+    /// The cure if the server wants credentials, or does not accept those that it got.
+    pub(super) if_unauthorized: &'static str,
     /// The cure if the server does not know the method.
     pub(super) if_unimplemented: &'static str,
 }

@@ -1,5 +1,6 @@
 //! Uploads over HTTP.
 
+use std::borrow::Cow;
 use std::time::Instant;
 
 use crate::clock::system_time_now;
@@ -29,6 +30,8 @@ pub(in crate::reporter::sender) struct HttpProtocol {
     pub(in crate::reporter::sender) retries_500: bool,
     /// The cure if no program listens.
     pub(in crate::reporter::sender) if_refused: &'static str,
+    /// The cure if the collector wants credentials, or does not accept those that it got.
+    pub(in crate::reporter::sender) if_unauthorized: &'static str,
     /// The cure if the collector does not know the path.
     pub(in crate::reporter::sender) if_not_found: &'static str,
 }
@@ -165,6 +168,11 @@ impl HttpExchange {
             reason: self.reason(reply, cure),
         };
         match reply.status {
+            // Receivers answer with no body or in their format. Pages of login and default pages have this status too.
+            200..=299 if reply.is_page => lost(
+                DropCause::Rejected,
+                &format!("a page of text/html is no receipt; {}", self.if_not_found()),
+            ),
             200..=299 if self.protocol.is_otlp => otlp_answer(reply),
             200..=299 => Answer::Accepted,
             429 | 502..=504 => self.retry(reply),
@@ -176,17 +184,28 @@ impl HttpExchange {
                 DropCause::Rejected,
                 "redirects are not followed, so name the address that it redirects to",
             ),
-            401 | 403 => lost(
-                DropCause::Rejected,
-                "set the user name and the password, or the token, that it wants",
-            ),
+            401 | 403 => lost(DropCause::Rejected, self.protocol.if_unauthorized),
             400 | 415 if self.options.gzip => lost(
                 DropCause::Rejected,
                 "it may not take gzip (Jaeger 1 does not): turn that off",
             ),
-            404 | 405 => lost(DropCause::Rejected, self.protocol.if_not_found),
+            404 | 405 => lost(DropCause::Rejected, &self.if_not_found()),
             400..=499 => lost(DropCause::Rejected, ""),
             _ => lost(DropCause::SendFailed, ""),
+        }
+    }
+
+    /// Returns the cure if the collector does not know the path.
+    fn if_not_found(&self) -> Cow<'static, str> {
+        let HttpProtocol {
+            path, if_not_found, ..
+        } = self.protocol;
+        let endpoint = self.options.endpoint.to_string();
+        match endpoint.strip_suffix(path) {
+            Some(rest) if self.protocol.is_otlp && rest.ends_with(path) => Cow::Owned(format!(
+                "its path has {path} twice: OTEL_EXPORTER_OTLP_ENDPOINT gets {path} by itself"
+            )),
+            _ => Cow::Borrowed(if_not_found),
         }
     }
 

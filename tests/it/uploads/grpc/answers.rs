@@ -121,7 +121,7 @@ fn the_line_to_the_user_says_what_is_wrong() {
         (
             Code::PermissionDenied,
             "missing tenant header",
-            "header that it wants",
+            "header that it wants (OTEL_EXPORTER_OTLP_HEADERS)",
         ),
         (Code::Unimplemented, "unknown service", "14250"),
         (Code::InvalidArgument, "bad\nspan", "bad span"),
