@@ -116,6 +116,8 @@ enum Reason {
     OwnTag { key: &'static str },
     /// Another setting makes this one ineffective.
     NoEffect { because: &'static str },
+    /// Another variable is set that comes first.
+    Outranked { by: &'static str },
     /// The value asks for something that could not be started.
     #[cfg(any(feature = "dev", all(feature = "otlp", feature = "tls")))]
     Failed { why: String },
@@ -227,6 +229,15 @@ impl ConfigProblem {
         }
     }
 
+    #[cold]
+    pub(super) fn outranked(name: &'static str, by: &'static str) -> Self {
+        Self {
+            name,
+            value: None,
+            reason: Reason::Outranked { by },
+        }
+    }
+
     #[cfg(any(feature = "dev", all(feature = "otlp", feature = "tls")))]
     #[cold]
     pub(super) fn failed(name: &'static str, why: &dyn std::error::Error) -> Self {
@@ -275,6 +286,7 @@ impl fmt::Display for ConfigProblem {
             }
             Reason::OwnTag { key } => write!(f, "{key} is what the tracer says of itself")?,
             Reason::NoEffect { because } => write!(f, "has no effect: {because}")?,
+            Reason::Outranked { by } => write!(f, "has no effect: {by} is set and wins")?,
             #[cfg(any(feature = "dev", all(feature = "otlp", feature = "tls")))]
             Reason::Failed { why } => f.write_str(why)?,
             Reason::Builder(error) => error.fmt(f)?,

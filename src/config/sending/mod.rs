@@ -34,7 +34,7 @@ use self::zipkin::Zipkin;
 use crate::config::agent::Agent;
 use crate::config::error::ConfigProblem;
 use crate::config::explanation::{ExplainedSetting, row};
-use crate::config::setting::Setting;
+use crate::config::setting::{Setting, Source};
 use crate::config::variables::Variables;
 use crate::diagnostics::Diagnostics;
 use crate::reporter::{CompositeReporter, LoggingReporter, NullReporter, Reporter};
@@ -74,6 +74,7 @@ impl Sending {
             zipkin: self.zipkin.read(variables),
         };
         if let Some(ways) = read.chosen(variables, agent, protocol) {
+            read.warn_of_others(variables, &ways);
             read.ways = ways;
         }
         let is_used = read.ways.value.contains(&Way::Collector);
@@ -116,6 +117,33 @@ impl Sending {
             self.zipkin.way_of_variable("OTEL_"),
         ];
         further.into_iter().flatten().next().map(alone)
+    }
+
+    /// Warns of the variables that name another way than `ways`, whose variable comes first. A list of exporters that
+    /// was followed leaves the ways out that it means to leave out.
+    fn warn_of_others(&self, variables: &mut Variables<'_>, ways: &Setting<Vec<Way>>) {
+        let Source::Variable(by) = ways.source else {
+            return;
+        };
+        if by == way::EXPORTERS {
+            return;
+        }
+        let exporters = variables.any(way::EXPORTERS);
+        if exporters.is_some_and(|list| !list.eq_ignore_ascii_case("jaeger")) {
+            variables.warn(ConfigProblem::outranked(way::EXPORTERS, by));
+        }
+        let others = [
+            self.otlp.way_of_variable("OTEL_"),
+            self.collector.way_of_variable("OTEL_"),
+            self.zipkin.way_of_variable("OTEL_"),
+        ];
+        for other in others.into_iter().flatten() {
+            if let Source::Variable(name) = other.source
+                && !ways.value.contains(&other.value)
+            {
+                variables.warn(ConfigProblem::outranked(name, by));
+            }
+        }
     }
 
     /// Takes the collector of a file.

@@ -133,5 +133,5 @@ pub(super) fn read_exporters(
     (!ways.is_empty()).then(|| Setting::of_variable(ways, EXPORTERS))
 }
 
-const EXPORTERS: &str = "OTEL_TRACES_EXPORTER";
+pub(super) const EXPORTERS: &str = "OTEL_TRACES_EXPORTER";
 const PROTOCOL: &str = "OTEL_EXPORTER_JAEGER_PROTOCOL";

@@ -11,19 +11,20 @@ use super::{lookup, names, read, refused, setting};
 use crate::support::collector_server::{Act, CollectorServer};
 use crate::support::grpc_collector::{self, GrpcCollector};
 
-/// Variables that are set together, the way that wins, and its source.
+/// Variables that are set together, the way that wins, its source, and the variables that lose.
 const WINNERS: &str = r#"
-JAEGER_ENDPOINT=http://a JAEGER_AGENT_HOST=b OTEL_TRACES_EXPORTER=otlp | collector | JAEGER_ENDPOINT
-JAEGER_AGENT_HOST=b OTEL_TRACES_EXPORTER=otlp OTEL_EXPORTER_OTLP_ENDPOINT=http://c | agent | JAEGER_AGENT_HOST
-JAEGER_AGENT_PORT=7 OTEL_EXPORTER_OTLP_ENDPOINT=http://c | agent | JAEGER_AGENT_PORT
-OTEL_TRACES_EXPORTER=zipkin,otlp OTEL_EXPORTER_OTLP_ENDPOINT=http://c | zipkin,otlp | OTEL_TRACES_EXPORTER
-OTEL_TRACES_EXPORTER=jaeger OTEL_EXPORTER_OTLP_ENDPOINT=http://c | agent | OTEL_TRACES_EXPORTER
-OTEL_TRACES_EXPORTER=jaeger OTEL_EXPORTER_JAEGER_ENDPOINT=http://c | collector | OTEL_TRACES_EXPORTER
-OTEL_TRACES_EXPORTER=jaeger OTEL_EXPORTER_JAEGER_PROTOCOL=udp/thrift.binary OTEL_EXPORTER_JAEGER_ENDPOINT=http://c | agent | OTEL_TRACES_EXPORTER
-OTEL_TRACES_EXPORTER=none OTEL_EXPORTER_OTLP_ENDPOINT=http://c | none | OTEL_TRACES_EXPORTER
-OTEL_EXPORTER_OTLP_ENDPOINT=http://c OTEL_EXPORTER_JAEGER_ENDPOINT=http://d | otlp | OTEL_EXPORTER_OTLP_ENDPOINT
-OTEL_EXPORTER_JAEGER_ENDPOINT=http://d OTEL_EXPORTER_ZIPKIN_ENDPOINT=http://e | collector | OTEL_EXPORTER_JAEGER_ENDPOINT
-OTEL_EXPORTER_JAEGER_AGENT_HOST=f OTEL_EXPORTER_ZIPKIN_ENDPOINT=http://e | agent | OTEL_EXPORTER_JAEGER_AGENT_HOST
+JAEGER_ENDPOINT=http://a JAEGER_AGENT_HOST=b OTEL_TRACES_EXPORTER=otlp | collector | JAEGER_ENDPOINT | OTEL_TRACES_EXPORTER
+JAEGER_AGENT_HOST=b OTEL_TRACES_EXPORTER=otlp OTEL_EXPORTER_OTLP_ENDPOINT=http://c | agent | JAEGER_AGENT_HOST | OTEL_TRACES_EXPORTER OTEL_EXPORTER_OTLP_ENDPOINT
+JAEGER_AGENT_PORT=7 OTEL_EXPORTER_OTLP_ENDPOINT=http://c | agent | JAEGER_AGENT_PORT | OTEL_EXPORTER_OTLP_ENDPOINT
+OTEL_TRACES_EXPORTER=zipkin,otlp OTEL_EXPORTER_OTLP_ENDPOINT=http://c | zipkin,otlp | OTEL_TRACES_EXPORTER | -
+OTEL_TRACES_EXPORTER=jaeger OTEL_EXPORTER_OTLP_ENDPOINT=http://c | agent | OTEL_TRACES_EXPORTER | -
+OTEL_TRACES_EXPORTER=jaeger OTEL_EXPORTER_JAEGER_ENDPOINT=http://c | collector | OTEL_TRACES_EXPORTER | -
+OTEL_TRACES_EXPORTER=jaeger OTEL_EXPORTER_JAEGER_PROTOCOL=udp/thrift.binary OTEL_EXPORTER_JAEGER_ENDPOINT=http://c | agent | OTEL_TRACES_EXPORTER | -
+OTEL_TRACES_EXPORTER=none OTEL_EXPORTER_OTLP_ENDPOINT=http://c | none | OTEL_TRACES_EXPORTER | -
+OTEL_EXPORTER_OTLP_ENDPOINT=http://c OTEL_EXPORTER_JAEGER_ENDPOINT=http://d | otlp | OTEL_EXPORTER_OTLP_ENDPOINT | OTEL_EXPORTER_JAEGER_ENDPOINT
+OTEL_EXPORTER_JAEGER_ENDPOINT=http://d OTEL_EXPORTER_ZIPKIN_ENDPOINT=http://e | collector | OTEL_EXPORTER_JAEGER_ENDPOINT | OTEL_EXPORTER_ZIPKIN_ENDPOINT
+OTEL_EXPORTER_JAEGER_AGENT_HOST=f OTEL_EXPORTER_ZIPKIN_ENDPOINT=http://e | agent | OTEL_EXPORTER_JAEGER_AGENT_HOST | OTEL_EXPORTER_ZIPKIN_ENDPOINT
+JAEGER_AGENT_HOST=b OTEL_TRACES_EXPORTER=Jaeger OTEL_EXPORTER_JAEGER_ENDPOINT=http://d | agent | JAEGER_AGENT_HOST | OTEL_EXPORTER_JAEGER_ENDPOINT
 "#;
 
 fn pairs(text: &str) -> Vec<(&str, &str)> {
@@ -33,7 +34,7 @@ fn pairs(text: &str) -> Vec<(&str, &str)> {
 
 #[test]
 fn the_first_rule_that_holds_says_where_spans_go() {
-    for [variables, ways, source] in rows(&[WINNERS]) {
+    for [variables, ways, source, lost] in rows(&[WINNERS]) {
         let explanation = read(&pairs(variables)).explain();
         let found = setting(&explanation, "sender");
         assert_eq!(
@@ -41,7 +42,12 @@ fn the_first_rule_that_holds_says_where_spans_go() {
             (ways.to_owned(), Source::Variable(source)),
             "{variables}"
         );
-        assert_eq!(explanation.passed_over(), [], "{variables}");
+        let lost: Vec<_> = lost.split(' ').filter(|name| *name != "-").collect();
+        assert_eq!(names(explanation.passed_over()), lost, "{variables}");
+        let expected = format!("has no effect: {source} is set and wins");
+        for problem in explanation.passed_over() {
+            assert!(problem.to_string().ends_with(&expected), "{problem}");
+        }
     }
 }
 
