@@ -16,6 +16,7 @@ struct Server {
     output: BufReader<ChildStdout>,
     viewer: String,
     agent: AgentAddress,
+    binary_agent: AgentAddress,
 }
 
 impl Server {
@@ -35,20 +36,27 @@ impl Server {
         };
         let viewer = format!("http://{}", address("viewer"));
         let agent = address("agent").parse().expect("an address");
+        let binary_agent = address("agent").parse().expect("an address");
         address("sampling");
         Self {
             process,
             output,
             viewer,
             agent,
+            binary_agent,
         }
     }
 
     /// Sends a span, and returns the id of its trace.
     fn send_span(&self) -> String {
+        Self::send_span_to(&self.agent)
+    }
+
+    /// Sends a span in the compact protocol to this address.
+    fn send_span_to(agent: &AgentAddress) -> String {
         let tracer = JaegerTracer::builder("shop")
             .sampler(ConstSampler::new(true))
-            .reporter(RemoteReporter::new(UdpSender::new(self.agent.clone())))
+            .reporter(RemoteReporter::new(UdpSender::new(agent.clone())))
             .build()
             .expect("a tracer");
         let span = tracer.start_span("checkout");
@@ -67,6 +75,29 @@ impl Server {
                 return ended;
             }
         }
+    }
+
+    /// Returns the next line that begins so, or what came instead in time.
+    fn line(&mut self, begin: &str) -> String {
+        let (process, output) = (&mut self.process, &mut self.output);
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                let mut line = String::new();
+                while output.read_line(&mut line).expect("a line") > 0 && !line.starts_with(begin) {
+                    line.clear();
+                }
+                line
+            });
+            let deadline = Instant::now() + PATIENCE;
+            while !reader.is_finished() && Instant::now() < deadline {
+                std::thread::park_timeout(Duration::from_millis(5));
+            }
+            if !reader.is_finished() {
+                // The end of the process is the end of its output.
+                let _ = process.kill();
+            }
+            reader.join().expect("the reader ends")
+        })
     }
 
     /// Tells the server to end, and returns what it writes until then.
@@ -140,6 +171,24 @@ fn a_server_takes_spans_shows_them_and_ends_when_it_is_told_to() {
     assert!(ended.errors.contains("no such trace"), "{ended:#?}");
     let rest = server.end();
     assert!(rest.contains("received 1, dropped 0"), "{rest}");
+}
+
+#[test]
+fn a_server_tells_at_once_of_spans_in_the_protocol_of_another_port() {
+    let mut server = Server::start(&[]);
+    Server::send_span_to(&server.binary_agent);
+    let line = server.line("unreadable");
+    let port = format!("compact one belongs to udp://{}", server.agent);
+    assert!(line.contains(&port), "{line:?} without {port:?}");
+}
+
+#[test]
+fn an_address_without_a_scheme_is_one_of_http() {
+    let backend = backend();
+    let from = backend.query_address().to_string();
+    let ended = run(&["trace", "abc", "--from", &from]);
+    assert_eq!(ended.code, Some(2), "{ended:#?}");
+    assert!(ended.errors.contains("has no such trace"), "{ended:#?}");
 }
 
 #[test]

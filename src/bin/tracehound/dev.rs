@@ -43,8 +43,14 @@ pub(crate) fn run(options: &Options) -> CommandResult {
         }
     }
     tell!("sampling   http://{}/sampling", server.sampling_address());
+    let (mut looks, mut is_told) = (0_u32, false);
     wait_for_end(|| {
-        if let Some(kept) = &mut kept {
+        looks = looks.wrapping_add(1);
+        if !is_told && server.totals().undecodable > 0 {
+            is_told = true;
+            tell_of_unreadable(&server);
+        }
+        if let Some(kept) = kept.as_mut().filter(|_| looks % LOOKS_TO_SAVE == 0) {
             kept.save_or_complain(&server);
         }
     })?;
@@ -62,6 +68,15 @@ pub(crate) fn run(options: &Options) -> CommandResult {
         totals.lost_by_clients
     );
     Ok(Outcome::Good)
+}
+
+fn tell_of_unreadable(server: &DevServer) {
+    tell!(
+        "unreadable  something came that is no batch of spans, or in another protocol than that of the port: the \
+         compact one belongs to udp://{}, the binary one to udp://{}",
+        server.agent_address(),
+        server.binary_agent_address()
+    );
 }
 
 fn server_options(options: &Options) -> DevOptions {
@@ -97,8 +112,8 @@ fn server_options(options: &Options) -> DevOptions {
     }
 }
 
-/// Waits for Ctrl-C, and on Unix for SIGTERM. Calls a function every few seconds.
-fn wait_for_end(mut every_few_seconds: impl FnMut()) -> io::Result<()> {
+/// Waits for Ctrl-C, and on Unix for SIGTERM. Calls a function twice a second.
+fn wait_for_end(mut look: impl FnMut()) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -107,7 +122,7 @@ fn wait_for_end(mut every_few_seconds: impl FnMut()) -> io::Result<()> {
         loop {
             tokio::select! {
                 ended = &mut end => return ended,
-                () = tokio::time::sleep(SAVE_INTERVAL) => every_few_seconds(),
+                () = tokio::time::sleep(LOOK_INTERVAL) => look(),
             }
         }
     })
@@ -127,5 +142,7 @@ async fn told_to_end() -> io::Result<()> {
     tokio::signal::ctrl_c().await
 }
 
-const SAVE_INTERVAL: Duration = Duration::from_secs(5);
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+/// Traces are saved every five seconds.
+const LOOKS_TO_SAVE: u32 = 10;
 const LAST_SPANS: Duration = Duration::from_millis(500);

@@ -18,9 +18,18 @@ pub(crate) struct Query {
 
 impl Query {
     pub(crate) fn new(url: &str) -> Self {
+        Self::with_timeout(url, TIMEOUT)
+    }
+
+    /// Makes requests of which each may take so long. An address without a scheme is one of HTTP.
+    pub(crate) fn with_timeout(url: &str, timeout: Duration) -> Self {
+        let url = url.trim_end_matches('/');
         Self {
-            agent: agent(TIMEOUT),
-            base: url.trim_end_matches('/').to_owned(),
+            agent: agent(timeout),
+            base: match url.contains("://") {
+                true => url.to_owned(),
+                false => format!("http://{url}"),
+            },
         }
     }
 
