@@ -128,6 +128,9 @@ pub(crate) struct DoctorOptions {
     /// Seconds to wait for each answer
     #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = seconds)]
     pub(crate) timeout: Duration,
+    /// Viewer or query service of Jaeger that must have what was sent; else port 16686 of the receiver's host is tried
+    #[arg(long, value_name = "URL", conflicts_with = "offline")]
+    pub(crate) read_back: Option<String>,
     /// List every setting with its origin
     #[arg(short, long)]
     pub(crate) verbose: bool,

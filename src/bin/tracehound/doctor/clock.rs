@@ -33,12 +33,23 @@ pub(super) fn check(report: &mut Report, options: &DoctorOptions, explanation: &
     match date_of(url, options.timeout) {
         None => report.line(Verdict::Skipped, "clock", &format!("{url} tells no time")),
         Some(theirs) => {
-            let difference = difference(SystemTime::now(), theirs);
-            let text = format!("{} s beside that of {url}", difference.as_secs());
-            let verdict = match difference {
-                // The other clock tells whole seconds, and the answer takes time.
-                small if small < Duration::from_secs(3) => Verdict::Good,
-                _ => Verdict::Warning,
+            let ours = SystemTime::now();
+            let difference = difference(ours, theirs);
+            let seconds = difference.as_secs();
+            // The other clock tells whole seconds, and the answer takes time.
+            let (verdict, text) = match difference < Duration::from_secs(3) {
+                true => (Verdict::Good, format!("{seconds} s beside that of {url}")),
+                false => {
+                    let direction = match ours < theirs {
+                        true => "behind",
+                        false => "ahead of",
+                    };
+                    let text = format!(
+                        "this host is {seconds} s {direction} {url}, and its spans are looked for at another time: \
+                         set the clock of both by NTP"
+                    );
+                    (Verdict::Warning, text)
+                }
             };
             report.line(verdict, "clock", &text);
         }

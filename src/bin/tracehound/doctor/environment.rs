@@ -3,6 +3,7 @@
 use tracehound::Config;
 use tracehound::config::{Explanation, Source};
 
+use crate::doctor::spelling;
 use crate::options::DoctorOptions;
 use crate::output::{say, shown};
 use crate::report::{Report, Verdict};
@@ -18,6 +19,10 @@ pub(super) fn check(report: &mut Report, options: &DoctorOptions) -> Option<Expl
             for problem in error.passed_over() {
                 report.line(Verdict::Warning, "settings", &problem.to_string());
             }
+            let told = error.problems().iter().chain(error.passed_over());
+            spelling::check(report, |name| {
+                told.clone().any(|problem| problem.name() == name)
+            });
             return None;
         }
     };
@@ -27,10 +32,16 @@ pub(super) fn check(report: &mut Report, options: &DoctorOptions) -> Option<Expl
         report.line(Verdict::Warning, "settings", text);
     }
     for problem in explanation.passed_over() {
-        let text = format!("has no effect: {problem}");
+        let text = format!("passed over: {problem}");
         report.line(Verdict::Warning, "settings", &text);
     }
-    if explanation.passed_over().is_empty() {
+    let is_told = |name: &str| {
+        let mut told = explanation.passed_over().iter();
+        told.any(|problem| problem.name() == name)
+    };
+    let has_slips = spelling::check(report, is_told);
+    let is_other_port = check_port(report, &explanation);
+    if explanation.passed_over().is_empty() && !has_slips && !is_other_port {
         report.line(Verdict::Good, "settings", "every variable is understood");
     }
     if options.verbose {
@@ -39,6 +50,25 @@ pub(super) fn check(report: &mut Report, options: &DoctorOptions) -> Option<Expl
         }
     }
     Some(explanation)
+}
+
+/// Warns if spans go to the port that agents have for the other protocol. Returns whether it is so.
+fn check_port(report: &mut Report, explanation: &Explanation) -> bool {
+    let value = |name| explanation.get(name).map(|setting| setting.value());
+    let (port, protocol) = (value("agent_port"), value("agent_protocol"));
+    let text = match (port, protocol) {
+        (Some("6832"), Some("compact")) => {
+            "port 6832 is that of agents for the binary protocol, and spans go there in the compact one, which it \
+             cannot read: set JAEGER_AGENT_PORT=6831"
+        }
+        (Some("6831"), Some("binary")) => {
+            "port 6831 is that of agents for the compact protocol, and spans go there in the binary one, which it \
+             cannot read: set JAEGER_AGENT_PORT=6832"
+        }
+        _ => return false,
+    };
+    report.line(Verdict::Warning, "settings", text);
+    true
 }
 
 /// Returns whether the environment names the service.

@@ -5,6 +5,8 @@ mod environment;
 mod kernel;
 mod sampling;
 mod sending;
+mod spelling;
+mod stored;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,7 +16,7 @@ use tracehound::diagnostics::Diagnostics;
 
 use crate::options::DoctorOptions;
 use crate::output::say;
-use crate::report::Report;
+use crate::report::{Report, Verdict};
 use crate::{CommandResult, Outcome};
 
 /// Makes every check.
@@ -23,17 +25,31 @@ pub(crate) fn run(options: &DoctorOptions) -> CommandResult {
     let Some(explanation) = environment::check(&mut report, options) else {
         return Ok(report.conclude());
     };
-    if explanation
-        .get("disabled")
-        .is_some_and(|setting| setting.value() == "true")
-    {
+    let disabled = explanation.get("disabled");
+    if let Some(disabled) = disabled.filter(|setting| setting.value() == "true") {
+        let text = format!("{} is true: no span is made", disabled.source());
+        report.line(Verdict::Warning, "settings", &text);
         return Ok(conclude_disabled(&report));
     }
-    if !options.offline {
-        sending::check(&mut report, options);
-        kernel::check(&mut report, &explanation);
+    if let Some(text) = sending::reason_to_stay(&explanation) {
+        report.line(Verdict::Warning, "sending", &text);
+    } else if !options.offline {
+        let trace_id = sending::check(&mut report, options, &explanation);
+        kernel::check(&mut report, options, &explanation);
+        if let Some(trace_id) = trace_id {
+            stored::check(&mut report, options, &explanation, &trace_id);
+        }
     }
-    sampling::check(&mut report, options);
+    match explanation
+        .get("dev")
+        .is_some_and(|dev| dev.value() == "true")
+    {
+        true => {
+            let text = "the agent inside of the program decides";
+            report.line(Verdict::Skipped, "sampling", text);
+        }
+        false => sampling::check(&mut report, options),
+    }
     clock::check(&mut report, options, &explanation);
     Ok(report.conclude())
 }
