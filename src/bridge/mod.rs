@@ -4,7 +4,8 @@
 //!
 //! A [`TracingLayer`] makes every span of the crate `tracing` a span of a tracer, and every event a log record on the
 //! span in which it happens. Both APIs may be mixed: each makes children of the span that is active, whichever made it.
-//! [`TracingSpanExt`] joins a span of `tracing` to the trace of a request, and gives its context.
+//! [`TracingSpanExt`] joins a span of `tracing` to the trace of a request, and gives its context. All spans of a layer
+//! have the service name of its tracer, also if two services of one process run under it.
 //!
 //! ```
 //! use std::collections::HashMap;
