@@ -54,6 +54,40 @@ REPLIES = [
     b"503\nFri Jul 14 02:42:00 2017\n\n",
     b"404\n\n\n<html>404 page not found</html>",
 ]
+# Messages with a span, which the embedded agent takes in each format.
+OTLP_JSON = (
+    b'{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"shop"}}]},'
+    b'"scopeSpans":[{"scope":{"name":"n","version":"1"},"spans":[{"traceId":"0000000000000000000000000000000a",'
+    b'"spanId":"000000000000000b","parentSpanId":"000000000000000c","name":"get","kind":2,"traceState":"a=b",'
+    b'"startTimeUnixNano":"1700000000000000000","endTimeUnixNano":"1700000000000001000","flags":1,'
+    b'"attributes":[{"key":"n","value":{"intValue":"1"}},{"key":"b","value":{"bytesValue":"AA=="}},'
+    b'{"key":"l","value":{"arrayValue":{"values":[{"doubleValue":0.5},{"boolValue":true}]}}}],'
+    b'"events":[{"timeUnixNano":"1","name":"e"}],"status":{"code":2,"message":"no"},'
+    b'"links":[{"traceId":"0000000000000000000000000000000a","spanId":"000000000000000c"}]}]}]}]}'
+)
+ZIPKIN_JSON = (
+    b'[{"traceId":"a","id":"b","parentId":"c","name":"get","kind":"CLIENT","timestamp":1700000000000000,'
+    b'"duration":5,"localEndpoint":{"serviceName":"shop","ipv4":"10.0.0.1","port":80},"debug":true,'
+    b'"remoteEndpoint":{"serviceName":"bank","ipv6":"::1"},"annotations":[{"timestamp":1,"value":"{\\"a\\":1}"}],'
+    b'"tags":{"error":"true","host.name":"h","otel.status_code":"Ok"}}]'
+)
+
+
+def field(number, value):
+    """A field of protobuf with bytes."""
+    return bytes([number << 3 | 2, len(value)]) + value
+
+
+TRACE_ID, SPAN_ID, PARENT_ID = bytes(15) + b"\x0a", bytes(7) + b"\x0b", bytes(7) + b"\x0c"
+NAME = field(1, field(1, b"service.name") + field(2, field(1, b"shop")))
+SPAN = b"".join([field(1, TRACE_ID), field(2, SPAN_ID), field(4, PARENT_ID), field(5, b"get"), b"\x30\x02"])
+SPAN += field(11, field(2, b"e")) + field(15, b"\x18\x02") + field(13, field(1, TRACE_ID) + field(2, PARENT_ID))
+OTLP = field(1, field(1, NAME) + field(2, field(1, field(1, b"n")) + field(2, SPAN)))
+TAG = field(1, b"n") + b"\x10\x02\x28\x01"
+PARENT = field(4, field(1, TRACE_ID) + field(2, PARENT_ID))
+JAEGER_SPAN = field(1, TRACE_ID) + field(2, SPAN_ID) + field(3, b"get") + PARENT + b"\x28\x01" + field(6, b"\x08\x05")
+JAEGER_SPAN += field(8, TAG) + field(9, field(1, b"\x08\x05") + field(2, TAG))
+JAEGER = field(1, field(1, JAEGER_SPAN) + field(2, field(1, b"shop") + field(2, TAG)))
 # The headers of `b3_multiple`, by the first byte of a line.
 B3_HEADERS = ["x-b3-traceid", "x-b3-spanid", "x-b3-parentspanid", "x-b3-sampled", "x-b3-flags", "b3"]
 
@@ -149,6 +183,10 @@ def seeds():
         yield "sampling_reply", DIALECTS[0] + SEPARATOR + dialect
     for reply in REPLIES:
         yield "http_reply", reply
+    yield "otlp_decode", OTLP_JSON
+    yield "otlp_decode", OTLP
+    yield "zipkin_decode", ZIPKIN_JSON
+    yield "jaeger_proto_decode", JAEGER
     for packet in packets(entries("spans_binary.json")):
         yield "thrift_decode", BINARY + packet
     for packet in packets(entries("spans_http.json")):

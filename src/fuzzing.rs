@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::decode::{
+    ReceivedBatch, otlp_json_request, otlp_request, post_spans_request, zipkin_list,
+};
 #[cfg(feature = "otlp")]
 use crate::http_client::Reply;
 use crate::model::{Process, TraceId};
@@ -55,6 +58,40 @@ pub fn decode_datagram(
 /// When the bytes are not a `Batch` struct, with the reason.
 pub fn decode_body(bytes: &[u8]) -> Result<Received, impl fmt::Display> {
     thrift::decode_body(bytes).map(received)
+}
+
+/// A format of the messages that the embedded agent takes by HTTP and gRPC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "only fuzz targets see it")]
+pub enum MessageFormat {
+    /// An `ExportTraceServiceRequest` in protobuf.
+    Otlp,
+    /// An `ExportTraceServiceRequest` in JSON.
+    OtlpJson,
+    /// A list of spans in Zipkin's JSON.
+    Zipkin,
+    /// A `PostSpansRequest` in protobuf.
+    Jaeger,
+}
+
+/// Reads a message as the embedded agent does.
+///
+/// # Errors
+///
+/// When the bytes are no such message, with the reason.
+pub fn decode_message(format: MessageFormat, bytes: &[u8]) -> Result<Vec<Received>, String> {
+    let batches = match format {
+        MessageFormat::Otlp => otlp_request(bytes),
+        MessageFormat::OtlpJson => otlp_json_request(bytes),
+        MessageFormat::Zipkin => zipkin_list(bytes),
+        MessageFormat::Jaeger => post_spans_request(bytes),
+    };
+    let received = |batch: ReceivedBatch| Received {
+        process: batch.process,
+        spans: batch.spans,
+        seq_no: batch.sequence_number,
+    };
+    Ok(batches?.into_iter().map(received).collect())
 }
 
 /// Reads a reply to a batch as a sender of OTLP over HTTP does. `retry_after` and `date` are headers.
