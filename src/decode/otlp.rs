@@ -55,7 +55,8 @@ fn batch(bytes: &[u8]) -> Result<ReceivedBatch, Reason> {
     Ok(batch)
 }
 
-/// Returns the tags of the scope of a `ScopeSpans`, wherever it stands in the message.
+/// Returns the tags of the scope of a `ScopeSpans`, wherever it stands in the message. Each span gets a copy, so long
+/// texts are cut: a message of some megabytes could else take terabytes of memory.
 fn scope_of(scope_spans: &[u8]) -> Result<Vec<Tag>, Reason> {
     let (mut name, mut version) = (String::new(), String::new());
     for field in Fields::new(scope_spans) {
@@ -72,7 +73,17 @@ fn scope_of(scope_spans: &[u8]) -> Result<Vec<Tag>, Reason> {
     }
     let tags = [("otel.scope.name", name), ("otel.scope.version", version)].into_iter();
     let told = tags.filter(|(_, value)| !value.is_empty());
-    Ok(told.map(|(key, value)| Tag::new(key, value)).collect())
+    Ok(told.map(|(key, value)| Tag::new(key, cut(value))).collect())
+}
+
+/// Returns the longest beginning of whole characters that a scope may have.
+fn cut(mut text: String) -> String {
+    if text.len() > MAX_SCOPE_BYTES {
+        let mut ends = (0..=MAX_SCOPE_BYTES).rev();
+        let end = ends.find(|&end| text.is_char_boundary(end));
+        text.truncate(end.unwrap_or_default());
+    }
+    text
 }
 
 /// Reads a `Resource`.
@@ -348,3 +359,5 @@ fn timestamp(nanos: u64) -> Timestamp {
 /// The name of a service whose resource does not say it, as in a Jaeger backend.
 const NO_NAME: &str = "OTLPResourceNoServiceName";
 const MAX_DEPTH: u8 = 16;
+/// Names of scopes are those of packages.
+const MAX_SCOPE_BYTES: usize = 256;

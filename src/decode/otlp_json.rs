@@ -320,6 +320,27 @@ mod tests {
     }
 
     #[test]
+    fn a_long_scope_is_cut_in_each_span() {
+        for (sent, shown) in [
+            ("é".repeat(128), "é".repeat(128)),
+            (
+                format!("a{}", "é".repeat(1_000)),
+                format!("a{}", "é".repeat(127)),
+            ),
+        ] {
+            let json = format!(
+                r#"{{"resourceSpans":[{{"scopeSpans":[{{"scope":{{"name":"{sent}"}},"spans":[
+                {{"traceId":"0000000000000000000000000000000a","spanId":"000000000000000b"}}]}}]}}]}}"#
+            );
+            let batches = otlp_json_request(json.as_bytes()).expect("well-formed");
+            assert_eq!(
+                batches[0].spans[0].tags,
+                [Tag::new("otel.scope.name", shown)]
+            );
+        }
+    }
+
+    #[test]
     fn what_is_none_of_otlp_is_an_error_that_names_the_place() {
         for (json, why) in [
             (r#","name":1"#, "name: expected text, found a number"),

@@ -84,6 +84,13 @@ fn span(json: &Map<String, Json>) -> Result<OwnedSpan, Reason> {
                 span.tags
                     .extend(internal.map(|kind| Tag::new(tags::SPAN_KIND, kind)));
             }
+            ("otel.library.name", _) => span
+                .tags
+                .push(Tag::new("otel.scope.name", value.to_owned())),
+            ("otel.library.version", _) => {
+                span.tags
+                    .push(Tag::new("otel.scope.version", value.to_owned()));
+            }
             _ => span.tags.push(Tag::new(key.clone(), value.to_owned())),
         }
     }
@@ -93,7 +100,11 @@ fn span(json: &Map<String, Json>) -> Result<OwnedSpan, Reason> {
     ] {
         if let Some(endpoint) = field(json, at) {
             let service = (at == "remoteEndpoint").then_some(tags::PEER_SERVICE);
-            span.tags.extend(endpoint_tags(endpoint, service, ip, port));
+            for tag in endpoint_tags(endpoint, service, ip, port) {
+                // A client may say the same in a tag, too.
+                span.tags.retain(|said| said.key != tag.key);
+                span.tags.push(tag);
+            }
         }
     }
     span.tags

@@ -194,7 +194,7 @@ fn zipkin_is_read_as_jaeger_reads_it() {
          "localEndpoint":{"serviceName":"shop","ipv4":"10.0.0.1"},
          "remoteEndpoint":{"serviceName":"bank","ipv4":"10.0.0.2","port":443},
          "annotations":[{"timestamp":1,"value":"retry"},{"timestamp":2,"value":"{\"event\":\"e\",\"n\":2}"}],
-         "tags":{"cents":"4200","error":"true"}},
+         "tags":{"cents":"4200","error":"true","peer.service":"bank"}},
         {"traceId":"7","id":"a","parentId":null,"localEndpoint":{"serviceName":"bank"}},
         {"traceId":"7","id":"b","localEndpoint":{"serviceName":"shop"}}
     ]"#;
