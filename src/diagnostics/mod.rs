@@ -152,7 +152,8 @@ impl Diagnostics {
     }
 
     /// Returns diagnostics that write to the subscriber of the crate [`tracing`], with the target
-    /// `tracehound`: warnings as `WARN`, other lines as `INFO`. Without a subscriber they write nothing.
+    /// `tracehound`: warnings as `WARN`, other lines as `INFO`. While the program has no subscriber they write to standard
+    /// error, so that the first lines are seen even if the tracer is built before the subscriber is set.
     ///
     /// The events are roots, so they are in no trace, even if a span is active on the thread.
     ///
@@ -167,6 +168,7 @@ impl Diagnostics {
     #[cfg(feature = "tracing")]
     pub fn to_tracing() -> Self {
         Self::of(Sink::Handler(Box::new(|urgency, line| match urgency {
+            _ if !has_subscriber() => write_to_stderr(&format!("tracehound: {line}")),
             Urgency::Info => tracing::info!(target: "tracehound", parent: None, "{line}"),
             Urgency::Warning => tracing::warn!(target: "tracehound", parent: None, "{line}"),
         })))
@@ -328,6 +330,13 @@ fn with_count(line: String, suppressed: u64) -> String {
         0 => line,
         n => format!("{line} ({n} more since the last line)"),
     }
+}
+
+/// Whether somebody listens to events of `tracing` on this thread.
+#[cfg(feature = "tracing")]
+fn has_subscriber() -> bool {
+    use tracing::subscriber::NoSubscriber;
+    tracing::dispatcher::get_default(|dispatch| !dispatch.is::<NoSubscriber>())
 }
 
 /// Writes a line to standard error. Not by `eprintln!`, which panics when standard error is closed; in a forked child

@@ -4,17 +4,18 @@ use std::fmt;
 use std::io;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::clock::Moment;
-use crate::metrics::{Counter, FlushReport, Metrics};
+use crate::metrics::{FlushReport, Metrics};
 use crate::model::{Process, TagNames};
 use crate::propagation::{ExtractCarrier, ExtractError, HeaderSet, InjectCarrier, NO_HEADERS};
 use crate::reporter::Worker;
 use crate::span::{Span, SpanContext};
 use crate::tracer::core::Core;
 use crate::tracer::entry::{start, start_named};
+use crate::tracer::handle::Handle;
 #[cfg(all(unix, feature = "signals"))]
 use crate::tracer::signals::{Close, Signal, close_on};
 use crate::tracer::{StartSpanOptions, Tracer};
@@ -94,7 +95,8 @@ impl JaegerTracer {
     /// Sends the spans that wait, closes the reporter, and reports what became of all spans.
     ///
     /// Returns after `timeout` at the latest, and blocks the calling thread. All clones are closed with this one: spans
-    /// that finish later are counted as `after_shutdown`. A second call only reports.
+    /// that finish later are counted as `after_shutdown`, and a line says how many are still open. A second call only
+    /// reports.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -333,13 +335,6 @@ impl JaegerTracer {
     }
 }
 
-#[cfg(all(unix, feature = "signals"))]
-impl Close for Handle {
-    fn close(&self, timeout: Duration) -> FlushReport {
-        Self::close(self, timeout)
-    }
-}
-
 impl Tracer for JaegerTracer {
     fn start(&self, options: StartSpanOptions<'_>) -> Span {
         match &self.handle {
@@ -407,86 +402,3 @@ impl fmt::Debug for JaegerTracer {
         }
     }
 }
-
-/// The tracer and its worker, which the clones share. Open spans share only the core, so they do not keep the tracer
-/// open.
-struct Handle {
-    core: Arc<Core>,
-    worker: Worker,
-    /// The program has closed the tracer.
-    is_closed: AtomicBool,
-}
-
-impl Handle {
-    fn close(&self, timeout: Duration) -> FlushReport {
-        self.is_closed.store(true, Ordering::Relaxed);
-        let report = self.worker.close(timeout);
-        self.let_go();
-        report
-    }
-
-    async fn close_async(&self, timeout: Duration) -> FlushReport {
-        self.is_closed.store(true, Ordering::Relaxed);
-        let report = self.worker.close_async(timeout).await;
-        self.let_go();
-        report
-    }
-
-    /// Lets go of what only an open tracer needs.
-    fn let_go(&self) {
-        self.core.release_slots();
-        self.core.close_parts();
-        // For parts that were not told, such as a sampler inside one of the user's.
-        self.core.poller.close();
-    }
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        // A program that has closed the tracer has given the spans their time.
-        let was_closed = self.is_closed.load(Ordering::Relaxed);
-        let report = self.close(if was_closed {
-            Duration::ZERO
-        } else {
-            DROP_TIMEOUT
-        });
-        let open = open_spans(&self.core.recorder.metrics);
-        if open > 0 {
-            self.core.diagnostics.say(&format!(
-                "the tracer of {:?} was dropped while {open} of its spans were open, which are lost: keep a clone of it \
-                 until they have finished",
-                self.core.process.service_name,
-            ));
-        }
-        if report.queued > 0 && !was_closed {
-            self.core.diagnostics.say(&format!(
-                "the tracer of {:?} was dropped with spans that could not be sent in {DROP_TIMEOUT:?}: {report}",
-                self.core.process.service_name,
-            ));
-        }
-    }
-}
-
-/// Returns how many spans that may be sampled have started and not finished.
-fn open_spans(metrics: &Metrics) -> u64 {
-    // A span can be sampled at its start but not at its end, or the other way round, so either difference alone may be
-    // too high. The lower one is reported.
-    let open = |started: &[Counter], finished: &[Counter]| {
-        let sum = |counters: &[Counter]| counters.iter().map(|it| metrics.get(*it)).sum::<u64>();
-        sum(started).saturating_sub(sum(finished))
-    };
-    let started = [
-        Counter::StartedSpansSampled,
-        Counter::StartedSpansDelayed,
-        Counter::StartedSpansUnsampled,
-    ];
-    let finished = [
-        Counter::FinishedSpansSampled,
-        Counter::FinishedSpansDelayed,
-        Counter::FinishedSpansUnsampled,
-    ];
-    open(&started[..2], &finished[..2]).min(open(&started, &finished))
-}
-
-/// The time that dropping the last clone waits for finished spans to be sent.
-const DROP_TIMEOUT: Duration = Duration::from_secs(1);

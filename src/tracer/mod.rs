@@ -56,6 +56,7 @@ mod earlier_start;
 mod earlier_start;
 mod entry;
 mod global;
+mod handle;
 mod jaeger;
 mod new_span;
 mod noop;

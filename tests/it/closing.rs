@@ -11,11 +11,11 @@ use tracehound::JaegerTracer;
 use tracehound::diagnostics::Diagnostics;
 use tracehound::metrics::DropCause;
 use tracehound::prelude::*;
-use tracehound::reporter::{FinishedSpan, Reporter, WorkerHandle};
+use tracehound::reporter::{FinishedSpan, InMemoryReporter, Reporter, WorkerHandle};
 use tracehound::sampler::ConstSampler;
 
 use crate::block_on::block_on;
-use crate::support::{recording_tracer, until};
+use crate::support::{kept_lines, recording_tracer, until};
 
 const LONG: Duration = Duration::from_secs(20);
 const SHORT: Duration = Duration::from_millis(20);
@@ -59,6 +59,32 @@ fn a_future_flushes_and_closes_without_a_runtime() {
     assert_eq!(spans.spans().len(), 2);
     let again = block_on(tracer.close_async(LONG));
     assert_eq!(again, tracer.report(), "a second close only reports");
+}
+
+#[test]
+fn a_close_says_once_how_many_spans_are_open() {
+    let open_at_close = |close: fn(&JaegerTracer), expected: &str| {
+        let (diagnostics, lines) = kept_lines();
+        let tracer = JaegerTracer::builder("shop")
+            .sampler(ConstSampler::new(true))
+            .reporter(InMemoryReporter::new())
+            .diagnostics(diagnostics)
+            .build()
+            .expect("named");
+        tracer.start_span("finished").finish();
+        let open = [tracer.start_span("one"), tracer.start_span("other")];
+        lines.lock().unwrap().clear();
+        close(&tracer);
+        tracer.close(LONG);
+        drop(open);
+        assert_eq!(tracer.report().dropped.get(DropCause::AfterShutdown), 2);
+        drop(tracer);
+        assert_eq!(*lines.lock().unwrap(), [expected]);
+    };
+    let line = "the tracer of \"shop\" was closed while 2 of its spans were open, which are lost: wait for your workers \
+                before";
+    open_at_close(|tracer| _ = tracer.close(LONG), line);
+    open_at_close(|tracer| _ = block_on(tracer.close_async(LONG)), line);
 }
 
 #[test]
