@@ -18,7 +18,7 @@
 //! | `differences.rs` | every entry of the tables for Thrift is true, each with a span made for it |
 //! | `zipkin.rs` | the [`Zipkin`] server of this crate starts, shows what it is sent, and ends |
 //! | `dev_python/` | published Python clients and the library's embedded agent understand each other: Jaeger's, and one of the Model Context Protocol |
-//! | `dev_jaeger/` | the library's embedded agent shows what published clients send as both Jaegers do, and answers requests as they do |
+//! | `dev_jaeger/` | the library's embedded agent shows what the library, recordings and documents send as both Jaegers do, and answers requests as they do |
 //! | `udp/` | spans made with the library and sent by it are read back as they were made |
 //! | `ways_out/` | spans made with the library and sent by its senders of requests are read back as they were made, also from a Zipkin server and an OpenTelemetry [`Collector`] |
 //! | `peers.rs` | each service of the crossdock over a published client does its part when it calls itself |

@@ -11,13 +11,12 @@ const BAGGAGE_KEY = 'crossdock-baggage-key';
 
 const given = flags();
 const [agentHost, agentPort] = given['agent-binary'].split(':');
-const to = given.collector ? { collectorEndpoint: given.collector } : { agentHost, agentPort: Number(agentPort) };
 const tracer = initTracer(
   {
     serviceName: given.service,
     traceId128bit: given['trace-id-bits'] === '128',
     sampler: { type: 'const', param: 0 },
-    reporter: { ...to, flushIntervalMs: 100 },
+    reporter: { agentHost, agentPort: Number(agentPort), flushIntervalMs: 100 },
   },
   { logger: console }
 );

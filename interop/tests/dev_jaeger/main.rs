@@ -1,11 +1,10 @@
-//! The embedded agent in the place of a Jaeger: published clients send to it and to two real Jaegers at once, and what
-//! they show is compared.
+//! The embedded agent in the place of a Jaeger: it and two real Jaegers are sent the same at once, and what they show is
+//! compared.
 //!
 //! | module | it shows that |
 //! |---|---|
-//! | `clients` | traces of published clients of Go, Java, Node, Python and of OpenTelemetry for Go are shown alike |
-//! | `library` | so are spans over all parts of this library's API, by every way |
-//! | `recordings` | so are the recorded datagrams and requests of other clients |
+//! | `library` | spans over all parts of this library's API are shown alike, by every way of requests |
+//! | `recordings` | so are the recorded datagrams and requests of published clients |
 //! | `documents` | so are hand-made documents of OTLP in JSON and of Zipkin, with all that their formats hold |
 //! | `requests` | requests to the query API, right and wrong ones, have answers of one status and shape |
 //!
@@ -13,7 +12,6 @@
 //! Jaegers differ.
 
 mod alike;
-mod clients;
 mod documents;
 mod library;
 #[path = "../support/maker.rs"]
