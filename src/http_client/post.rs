@@ -202,7 +202,7 @@ pub(crate) struct Reply {
     /// The values of `Retry-After` and `Date`, as they came.
     pub(crate) retry_after: Option<String>,
     pub(crate) date: Option<String>,
-    /// The body is a page of HTML, by its `Content-Type`.
+    /// The body is a page of HTML, by its `Content-Type` and its first character.
     pub(crate) is_page: bool,
     /// The first [`MAX_REPLY_BYTES`] of the body.
     pub(crate) body: Vec<u8>,
@@ -224,7 +224,9 @@ impl Reply {
             status,
             retry_after: text(RETRY_AFTER),
             date: text(DATE),
-            is_page: text(CONTENT_TYPE).is_some_and(|value| is_html(&value)),
+            // Small servers give this type to an empty body and to a word, too.
+            is_page: kept.trim_ascii_start().starts_with(b"<")
+                && text(CONTENT_TYPE).is_some_and(|value| is_html(&value)),
             body: kept,
             is_whole,
         }

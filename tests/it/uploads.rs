@@ -133,6 +133,10 @@ fn assert_pages_are_no_receipt(
         let report = Shop::new(sender_to(&server)).finish(3).flush();
         assert_eq!(report.sent, 3, "{content_type}: {report}");
     }
+    let empty = b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 0\r\n\r\n";
+    let server = CollectorServer::start(Act::Raw(empty.to_vec()));
+    let report = Shop::new(sender_to(&server)).finish(3).flush();
+    assert_eq!(report.sent, 3, "no page: {report}");
 }
 
 /// Returns the number of spans in the requests that the server has read.

@@ -41,7 +41,7 @@
 //! | event | what becomes of the batch |
 //! |---|---|
 //! | the answer has a status from 200 to 299 | it has arrived |
-//! | such a status with a page of HTML (`Content-Type: text/html`) | it is lost as `rejected`: a login page or a default page, no receiver, answers so |
+//! | such a status with a page of HTML (`Content-Type: text/html`, and a body that begins with `<`) | it is lost as `rejected`: a login page or a default page, no receiver, answers so |
 //! | no connection, or 429, 502, 503 or 504 | it is tried again after 0.1 s and 0.4 s, then lost as `refused`, `no_address` or `send_failed` |
 //! | such a status with `Retry-After` | up to ten seconds, all batches wait; for longer pauses, five minutes at most, they are lost as `backoff` |
 //! | 413 | it is lost as `too_large`, and further batches have at most half its size, or 4 KiB if that is more |
