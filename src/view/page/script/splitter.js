@@ -14,12 +14,16 @@ function splitter(moved) {
     node.setAttribute("aria-valuenow", Math.round(part));
     moved();
   };
-  const follow = (event) => {
+  const percentAt = (x) => {
     const { left, width } = node.parentElement.getBoundingClientRect();
-    set(((event.clientX - left) / width) * 100);
+    return ((x - left) / width) * 100;
   };
+  // Where the border was taken hold of, so that it does not jump to the pointer.
+  let grip = 0;
+  const follow = (event) => set(percentAt(event.clientX) - grip);
   node.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return;
+    grip = percentAt(event.clientX) - width();
     node.setPointerCapture(event.pointerId);
     node.addEventListener("pointermove", follow);
     event.preventDefault();
