@@ -40,7 +40,7 @@ impl Handle {
     fn end_close(&self, is_first: bool) {
         self.let_go();
         if is_first {
-            self.say_open("closed", "wait for your workers before");
+            self.say_open("was closed while", "wait for your workers before");
         }
     }
 
@@ -49,7 +49,7 @@ impl Handle {
         let open = open_spans(&self.core.recorder.metrics);
         if open > 0 {
             self.core.diagnostics.say(&format!(
-                "the tracer of {:?} was {ended} while {open} of its spans were open, which are lost: {cure}",
+                "the tracer of {:?} {ended} {open} of its spans were open, which are lost: {cure}",
                 self.core.process.service_name,
             ));
         }
@@ -80,7 +80,10 @@ impl Drop for Handle {
         }
         let report = self.worker.close(DROP_TIMEOUT);
         self.let_go();
-        self.say_open("dropped", "keep a clone of it until they have finished");
+        self.say_open(
+            "was dropped while",
+            "keep a clone of it until they have finished",
+        );
         if report.queued > 0 {
             self.core.diagnostics.say(&format!(
                 "the tracer of {:?} was dropped with spans that could not be sent in {DROP_TIMEOUT:?}: {report}",

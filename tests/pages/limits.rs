@@ -21,7 +21,7 @@ bytes that each thread may hold beyond that | src/record/queue/thread_queue/mod.
 bytes of an undecided trace | src/record/open/shared_decision.rs | TRACE_BYTES
 bytes of all undecided traces | src/record/open/shared_decision.rs | PROCESS_BYTES
 time that a finished span waits at most | src/tracer/builder.rs | .flush_interval
-time that the drop of a tracer waits | src/tracer/jaeger.rs | DROP_TIMEOUT
+time that the drop of a tracer waits | src/tracer/handle.rs | DROP_TIMEOUT
 bytes of a datagram to an agent on this host | src/reporter/sender/udp/mod.rs | LOOPBACK_PACKET_BYTES
 bytes of a datagram to an agent elsewhere | src/reporter/sender/udp/mod.rs | PACKET_BYTES
 bytes of a single span | src/reporter/sender/udp/mod.rs | MAX_PACKET_BYTES
