@@ -18,7 +18,11 @@ fuzz_target!(|input: &[u8]| {
     };
     let mut read = Ok(Vec::new());
     let used = measure(|| read = decode_message(format, input));
-    let for_a_byte = if is_json { BYTES_FOR_A_BYTE_OF_JSON } else { BYTES_FOR_A_BYTE };
+    let for_a_byte = if is_json {
+        BYTES_FOR_A_BYTE_OF_JSON
+    } else {
+        BYTES_FOR_A_BYTE
+    };
     let allowed = for_a_byte * input.len() as u64 + 4_096;
     assert!(used.bytes_max <= allowed, "{used:?} for {}", input.len());
     if !is_json {
@@ -49,8 +53,17 @@ fn compare(input: &[u8], read: Option<&[Received]>) {
     let is_zero = |id: &[u8]| id.iter().all(|&byte| byte == 0);
     let expected: Vec<_> = spans
         .filter(|span| !is_zero(&span.trace_id) && !is_zero(&span.span_id))
-        .map(|span| (&*span.trace_id, &*span.span_id, &*span.name, span.events.len()))
-        .map(|(trace_id, span_id, name, events)| (trace_id.to_vec(), span_id.to_vec(), name.to_owned(), events))
+        .map(|span| {
+            (
+                &*span.trace_id,
+                &*span.span_id,
+                &*span.name,
+                span.events.len(),
+            )
+        })
+        .map(|(trace_id, span_id, name, events)| {
+            (trace_id.to_vec(), span_id.to_vec(), name.to_owned(), events)
+        })
         .collect();
     let found: Vec<_> = read
         .iter()
@@ -58,7 +71,12 @@ fn compare(input: &[u8], read: Option<&[Received]>) {
         .map(|span| {
             let span_id = span.span_id.get().to_be_bytes().to_vec();
             let trace_id = span.trace_id.to_bytes().to_vec();
-            (trace_id, span_id, span.operation_name.clone(), span.logs.len())
+            (
+                trace_id,
+                span_id,
+                span.operation_name.clone(),
+                span.logs.len(),
+            )
         })
         .collect();
     assert_eq!(found, expected);
