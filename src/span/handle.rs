@@ -318,7 +318,7 @@ impl Span {
         }
     }
 
-    /// Returns whether nothing of the span is kept, whatever it still does, and nobody observes it.
+    /// Returns whether the span is not kept as things stand, and nobody observes it.
     #[cfg(feature = "tower")]
     #[inline]
     pub(crate) fn is_dropped(&self) -> bool {

@@ -95,7 +95,7 @@ use crate::span::{Span, SpanContext};
 /// use tracehound::prelude::*;
 /// use tracehound::reporter::NullReporter;
 ///
-/// /// Handles a message, with whatever tracer the program has.
+/// /// Handles a message, with any tracer.
 /// fn handle(tracer: &dyn Tracer, headers: &HashMap<String, String>) -> HashMap<String, String> {
 ///     let sender = tracer.extract(headers).ok().flatten();
 ///     let span = tracer.build_span("handle").follows_from(&sender).start();

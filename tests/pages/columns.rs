@@ -2,7 +2,7 @@
 
 use crate::sources::files;
 
-/// A page of docs.rs shows so many characters of a line of code; a longer line has to be scrolled.
+/// The number of characters of a line of code that a page of docs.rs shows; a longer line has to be scrolled.
 const COLUMN: usize = 96;
 
 /// Files whose pages no user sees.

@@ -16,7 +16,7 @@ pub(crate) struct Three {
     pub(crate) tee: Tee,
 }
 
-/// One trace, as each of the three shows it.
+/// A trace as the embedded agent and both Jaegers show it.
 pub(crate) struct Shown {
     pub(crate) dev: Trace,
     pub(crate) v1: Trace,
@@ -41,7 +41,7 @@ impl Three {
         Ok(Some(Self { dev, v1, v2, tee }))
     }
 
-    /// Waits until each shows a trace with so many spans, without the adjustments made for display.
+    /// Waits until all three show the trace with at least `spans` spans, without the adjustments made for display.
     pub(crate) fn trace(&self, trace_id: u128, spans: usize) -> Result<Shown> {
         let path = format!("/api/traces/{trace_id:032x}?raw=true");
         let dev = poll(PATIENCE, EVERY, || {

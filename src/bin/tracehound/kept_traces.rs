@@ -25,7 +25,7 @@ pub(crate) struct KeptTraces {
 type Version = (u64, Option<std::time::SystemTime>);
 
 impl KeptTraces {
-    /// Gives the server, which has so many MiB for spans, the traces of an earlier run.
+    /// Gives the server the traces of an earlier run. `memory` is the room of the server for spans, in MiB.
     pub(crate) fn open(path: &Path, memory: usize, server: &DevServer) -> Result<Self, String> {
         let last = version(path).map_err(|error| format!("{}: {error}", path.display()))?;
         // A new file may be there already, without content.

@@ -53,7 +53,7 @@ struct Operation {
     probability: f64,
     /// The number of kept traces that the probability alone would have kept.
     kept: f64,
-    /// Whether a trace has come, kept for whatever reason.
+    /// Whether a kept trace has come, for any reason.
     is_seen: bool,
     /// How many intervals in a row none has come.
     idle: u32,

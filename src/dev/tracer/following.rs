@@ -45,8 +45,8 @@ pub(crate) fn keep_everything() -> Box<dyn Sampler> {
     Box::new(ConstSampler::new(true))
 }
 
-/// The strategies of this program's own agent. A request to itself would fail at the end of the program, when the agent
-/// has ended before the sampler.
+/// The strategies of this program's own agent. The program asks itself for nothing over HTTP, because such a request
+/// would fail at the end, if the agent ends before the sampler.
 struct OwnStrategies {
     served: Arc<ServedStrategies>,
     /// For a forked child, to which the agent is that of another program.

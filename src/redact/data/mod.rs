@@ -1,7 +1,7 @@
 //! Hides the secrets in the data of a program: JSON, the fields of a form, the `Debug` text of a value, XML.
 //!
 //! A secret is known by its name, such as `password` or `api_key`. The value after such a name is replaced by `…`, in
-//! whatever notation it comes. A string that holds such a name is replaced as well. Where the end of a value is a guess,
+//! any notation. A string that holds such a name is replaced as well. Where the end of a value is a guess,
 //! the rest of the line is hidden. So too much is hidden at times, and a text that is cut anywhere shows no secret that
 //! the whole text would not show.
 
@@ -210,7 +210,7 @@ const SEPARATORS: [char; 5] = [',', '&', ';', '\n', '<'];
 /// A longer text is no name of a field.
 const LONGEST_NAME: usize = 64;
 
-/// Whether a text is a name and nothing else, in whatever coding.
+/// Whether a text is a name and nothing else, plain or encoded.
 fn is_plain_name(text: &str) -> bool {
     let decoded = percent_decode_str(text).decode_utf8_lossy();
     let plain = redact::secret_names::unescaped(&decoded);

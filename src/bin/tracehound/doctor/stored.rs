@@ -77,7 +77,7 @@ fn beside(explanation: &Explanation) -> Option<String> {
         None => {
             let url = ENDPOINTS.iter().find_map(|name| value(name))?;
             let url: Uri = url.trim_matches('"').parse().ok()?;
-            // What is reached by https is a service of somebody else, with a viewer elsewhere.
+            // An endpoint of https is the service of somebody else, who has the viewer elsewhere.
             let is_near = url.scheme_str() == Some("http");
             is_near.then(|| url.host().map(str::to_owned))??
         }
