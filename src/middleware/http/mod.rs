@@ -38,6 +38,8 @@ mod request_span;
 #[cfg(feature = "reqwest")]
 mod reqwest;
 mod route;
+#[cfg(feature = "reqwest")]
+mod send_traced;
 mod server;
 mod settings;
 mod span_tags;
@@ -74,7 +76,9 @@ pub use self::hooks::SpanEnd;
 pub use self::network::InvalidNetwork;
 pub use self::request_span::RequestSpan;
 #[cfg(feature = "reqwest")]
-pub use self::reqwest::{SendTraced, TracingMiddleware};
+pub use self::reqwest::TracingMiddleware;
+#[cfg(feature = "reqwest")]
+pub use self::send_traced::SendTraced;
 pub use self::server::{ServerLayer, ServerService};
 pub use self::trace_link::{InvalidTraceLink, TraceLink};
 pub use self::trusted_proxies::TrustedProxies;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use http::Extensions;
-use reqwest::{Body, Client, Request, RequestBuilder, Response, ResponseBuilderExt, Url, redirect};
+use reqwest::{Body, Client, Request, Response, ResponseBuilderExt, Url, redirect};
 use reqwest_middleware::{Middleware, Next};
 
 use crate::middleware::http::attempts::Attempts;
@@ -288,53 +288,6 @@ impl Future for Run<'_> {
     }
 }
 
-/// A request that can be sent with a span, without a middleware on the client. Every host gets trace headers and
-/// baggage; [`TracingMiddleware::destinations`] can tell hosts apart.
-///
-/// ```
-/// use tracehound::Tracer;
-/// use tracehound::middleware::SendTraced;
-///
-/// async fn stock(http: &reqwest::Client, tracer: &impl Tracer) -> reqwest::Result<String> {
-///     http.get("http://stock/items").send_traced(tracer).await?.text().await
-/// }
-/// ```
-pub trait SendTraced {
-    /// Sends the request like `send`, with a span like that of a [`TracingMiddleware`].
-    ///
-    /// # Errors
-    ///
-    /// Returns the errors of `send`.
-    ///
-    /// # Examples
-    ///
-    /// ```no_run
-    /// use tracehound::middleware::SendTraced;
-    /// use tracehound::NoopTracer;
-    ///
-    /// # async fn get() -> reqwest::Result<()> {
-    /// let client = reqwest::Client::new();
-    /// let reply = client.get("http://shop/cart").send_traced(&NoopTracer).await?;
-    /// # Ok(()) }
-    /// ```
-    fn send_traced<T: Tracer + ?Sized>(
-        self,
-        tracer: &T,
-    ) -> impl Future<Output = reqwest::Result<Response>> + Send;
-}
-
-impl SendTraced for RequestBuilder {
-    async fn send_traced<T: Tracer + ?Sized>(self, tracer: &T) -> reqwest::Result<Response> {
-        let (client, request) = self.build_split();
-        let mut request = request?;
-        let hooks = &Hooks::DEFAULT;
-        match begin(tracer, hooks, None, &mut request) {
-            Some((exchange, url)) => observed(hooks, exchange, url, client.execute(request)).await,
-            None => client.execute(request).await,
-        }
-    }
-}
-
 /// Sends a request and ends its span with the response. `url` is the one that was asked, if redirects are recorded.
 pub(super) async fn observed<F, E>(
     hooks: &Hooks<Request, Response>,
@@ -381,7 +334,7 @@ fn ended<E: Display + 'static>(
 
 /// Starts the span of a request and injects its context, if the request needs a span. Also returns a copy of the URL if
 /// redirects are recorded.
-fn begin<T: Tracer + ?Sized>(
+pub(super) fn begin<T: Tracer + ?Sized>(
     tracer: &T,
     hooks: &Hooks<Request, Response>,
     attempts: Option<Arc<Attempts>>,
