@@ -51,6 +51,7 @@ mod open_telemetry;
 mod pipeline;
 mod request;
 mod served;
+mod start;
 mod table;
 
 #[expect(dead_code, reason = "other figures need more of it")]
