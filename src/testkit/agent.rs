@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::decode;
 use crate::reporter::OwnedSpan;
 use crate::testkit::fault::Kind;
+use crate::testkit::port::bind_again;
 use crate::testkit::received::{PATIENCE, Received};
 use crate::testkit::watched::Watched;
 use crate::testkit::{Fault, ReceivedBatch};
@@ -388,6 +389,7 @@ fn pause(
     shared: &Watched<Shared>,
     buffer: &mut [u8],
 ) -> Option<UdpSocket> {
+    let failure = make_deaf(&socket, address).err();
     if socket.set_nonblocking(true).is_ok() {
         while let Ok((length, from)) = socket.recv_from(buffer) {
             if from != woken_by {
@@ -395,14 +397,11 @@ fn pause(
             }
         }
     }
-    drop(socket);
-    let deaf = deaf_socket(address);
-    let failure = deaf.as_ref().err().map(|error| error.kind().into());
     shared.change(|shared| {
         shared.reached = Mode::Stopped;
         shared.failure = failure;
     });
-    let mut deaf = deaf.ok();
+    let mut deaf = Some(socket);
     loop {
         shared.wait(Duration::MAX, |shared| {
             shared.wanted != Mode::Stopped && shared.failure.is_none()
@@ -411,7 +410,7 @@ fn pause(
             return None;
         }
         drop(mem::take(&mut deaf));
-        match UdpSocket::bind(address) {
+        match bind_again(|| UdpSocket::bind(address)) {
             Ok(socket) => {
                 shared.change(|shared| shared.reached = Mode::Listening);
                 return Some(socket);
@@ -424,16 +423,14 @@ fn pause(
     }
 }
 
-/// Returns a socket that keeps the port and takes datagrams only from a place that sends none, so that the system
-/// refuses all others.
-fn deaf_socket(address: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = UdpSocket::bind(address)?;
+/// Makes a socket keep its port but take datagrams only from a place that sends none, so that the system refuses all
+/// others.
+fn make_deaf(socket: &UdpSocket, address: SocketAddr) -> io::Result<()> {
     let nobody: IpAddr = match address {
         SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
         SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
     };
-    socket.connect((nobody, 1))?;
-    Ok(socket)
+    socket.connect((nobody, 1))
 }
 
 fn take(datagram: &[u8], shared: &Watched<Shared>) {

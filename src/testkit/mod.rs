@@ -80,6 +80,7 @@ mod agent;
 mod attached;
 mod collector;
 mod fault;
+mod port;
 mod received;
 mod shape;
 mod tracer;

@@ -20,6 +20,7 @@ use crate::reporter::OwnedSpan;
 use crate::testkit::collector::connection::Wrap;
 use crate::testkit::collector::server::Server;
 use crate::testkit::collector::shared::{Decide, Shared};
+use crate::testkit::port::bind_again;
 use crate::testkit::received::{PATIENCE, Received};
 use crate::testkit::watched::Watched;
 use crate::testkit::{Fault, ReceivedBatch};
@@ -385,7 +386,7 @@ impl MockCollector {
         if self.shared.look(|shared| shared.is_listening) {
             return Ok(());
         }
-        self.listen(TcpListener::bind(self.address)?)
+        self.listen(bind_again(|| TcpListener::bind(self.address))?)
     }
 
     fn listen(&self, listener: TcpListener) -> io::Result<()> {

@@ -11,6 +11,7 @@ use crate::testkit::collector::request::ReceivedRequest;
 use crate::testkit::collector::routes::answer;
 use crate::testkit::collector::shared::Shared;
 use crate::testkit::fault::Kind;
+use crate::testkit::port::refuse_connections;
 use crate::testkit::watched::Watched;
 
 /// The threads of a collector.
@@ -49,6 +50,7 @@ impl Server {
                 drop(Open(&self.shared, number));
             }
         }
+        refuse_connections(&listener);
         drop(listener);
         self.shared.change(|shared| shared.is_listening = false);
     }

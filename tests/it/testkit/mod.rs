@@ -5,6 +5,8 @@ mod collector;
 mod encodings;
 mod faults;
 mod formats;
+#[cfg(unix)]
+mod ports;
 mod shapes;
 
 use std::io::{self, Read as _, Write as _};
