@@ -1,5 +1,6 @@
-use std::net::UdpSocket;
+use tracehound::testkit::MockAgent;
 
+use crate::closed_port::closed_port;
 use crate::support::{Ended, backend, program, run};
 
 #[test]
@@ -34,10 +35,9 @@ fn a_program_with_a_backend_is_well() {
 
 #[test]
 fn an_agent_that_is_not_there_is_a_failure() {
-    // Nobody listens at a port that was just given back.
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
-    let port = socket.local_addr().expect("an address").port().to_string();
-    drop(socket);
+    let agent = MockAgent::start().expect("a port");
+    agent.stop().expect("it stops");
+    let port = agent.address().port().to_string();
     let ended = Ended::new(
         &program(&["doctor"])
             .env("JAEGER_SERVICE_NAME", "shop")
@@ -200,9 +200,7 @@ fn the_verdict_on_sampling_depends_on_the_share_and_names_what_keeps_all() {
 
 #[test]
 fn a_server_without_strategies_is_named_with_the_reason() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("an address");
-    drop(listener);
+    let (_socket, address) = closed_port();
     let ended = Ended::new(
         &program(&["doctor", "--timeout", "10"])
             .env("JAEGER_SERVICE_NAME", "shop")

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use tracehound::view::Trace;
 
+use crate::closed_port::closed_port;
 use crate::support::{Ended, PATIENCE, backend, program, run};
 
 /// A file that is removed with its value.
@@ -134,9 +135,7 @@ fn a_file_is_replayed_by_each_way_of_the_backend() {
 #[test]
 fn a_replay_to_nobody_says_what_was_lost() {
     let file = File::new("nobody.json", TRACE);
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("an address");
-    drop(listener);
+    let (_socket, address) = closed_port();
     let ended = run(&[
         "replay",
         file.path(),

@@ -8,6 +8,7 @@ use tracehound::reporter::RemoteReporter;
 use tracehound::reporter::sender::{AgentAddress, UdpSender};
 use tracehound::sampler::ConstSampler;
 
+use crate::closed_port::closed_port;
 use crate::support::{Ended, PATIENCE, backend, program, run};
 
 /// A running server. It is ended with its value.
@@ -144,12 +145,8 @@ fn a_load_is_sent_and_read_back() {
 
 #[test]
 fn a_load_that_is_lost_fails() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let to = format!(
-        "http://{}/api/traces",
-        listener.local_addr().expect("an address")
-    );
-    drop(listener);
+    let (_socket, address) = closed_port();
+    let to = format!("http://{address}/api/traces");
     let ended = run(&["bench", &to, "--rate", "50", "--duration", "0.2"]);
     assert_eq!(ended.code, Some(1), "{ended:#?}");
     ended.assert_line(&["dropped", "refused"]);

@@ -12,6 +12,9 @@ mod behaviour;
 mod block_on;
 #[cfg(any(feature = "tracing", feature = "log"))]
 mod bridge;
+#[cfg(any(feature = "tower", feature = "grpc"))]
+#[path = "../support/closed_port.rs"]
+mod closed_port;
 mod closing;
 mod configuration;
 mod degrading;

@@ -1,7 +1,6 @@
 //! Spans on their way to an agent by UDP, over real sockets on the loopback address.
 
 use std::fs;
-use std::net::UdpSocket;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -64,11 +63,8 @@ fn an_agent_gets_whole_messages_in_either_protocol() {
 #[test]
 fn an_agent_may_have_an_ipv6_address() {
     let spans = [span(1)];
-    match UdpSocket::bind("[::1]:0") {
-        Ok(socket) => {
-            let address = socket.local_addr().unwrap();
-            drop(socket);
-            let agent = MockAgent::start_at(address).expect("the port is free");
+    match MockAgent::start_at("[::1]:0") {
+        Ok(agent) => {
             let (mut reporter, _) = attached(UdpSender::new(agent.address()));
             report(&mut reporter, &spans);
             assert_eq!(reporter.flush(soon()).dropped.total(), 0);

@@ -25,7 +25,8 @@ use tracehound::model::TagNames;
 use tracehound::reporter::{InMemoryReporter, OwnedSpan};
 
 use super::client::Again;
-use crate::support::web::{client, closed_port, events, get, one_span, reply, run, serve, spans};
+use crate::closed_port::closed_port;
+use crate::support::web::{client, events, get, one_span, reply, run, serve, spans};
 use crate::support::{recording_builder, recording_tracer};
 
 /// Returns the URL of a server that answers `/1/2/x` once with 503 and twice with a redirect, which holds a secret.

@@ -20,9 +20,10 @@ use tracehound::prelude::*;
 use tracehound::scope::active_span;
 use tracehound::{JaegerTracer, NoopTracer, SpanContext};
 
+use crate::closed_port::closed_port;
 use crate::support::recording_tracer;
 use crate::support::web::{
-    client, closed_port, events, get, log_field, of_kind, one_span, reply, run, serve, spans,
+    client, events, get, log_field, of_kind, one_span, reply, run, serve, spans,
 };
 
 type Reply = Response<Empty<Bytes>>;

@@ -31,9 +31,8 @@ use tracehound::middleware::{
 use tracehound::reporter::OwnedSpan;
 use tracehound::sampler::ConstSampler;
 
-use crate::support::web::{
-    closed_port, events, get, listener, log_field, one_span, run, serve, spans, until,
-};
+use crate::closed_port::closed_port;
+use crate::support::web::{events, get, listener, log_field, one_span, run, serve, spans, until};
 use crate::support::{log_texts, recording_builder, recording_tracer};
 
 /// Returns a server that answers with the port of the caller, by which connections can be told apart.

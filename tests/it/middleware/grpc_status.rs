@@ -14,11 +14,10 @@ use tonic::transport::Server;
 use tower::service_fn;
 use tracehound::middleware::{ClientLayer, ServerLayer};
 
+use crate::closed_port::closed_port;
 use crate::support::grpc::{self, World, channel, message, outcome, stream, unary};
 use crate::support::recording_tracer;
-use crate::support::web::{
-    Fed, closed_port, events, listener, log_field, of_kind, one_span, run, spans,
-};
+use crate::support::web::{Fed, events, listener, log_field, of_kind, one_span, run, spans};
 
 #[test]
 fn a_status_is_recorded_by_the_rules_of_otgrpc() {

@@ -17,10 +17,9 @@ use tracehound::middleware::{SendTraced, ServerLayer, SpanEnd, TracingMiddleware
 use tracehound::prelude::*;
 use tracehound::scope::active_span;
 
+use crate::closed_port::closed_port;
 use crate::support::recording_tracer;
-use crate::support::web::{
-    Fed, closed_port, events, log_field, of_kind, one_span, run, serve, spans, until,
-};
+use crate::support::web::{Fed, events, log_field, of_kind, one_span, run, serve, spans, until};
 
 fn http(middleware: TracingMiddleware) -> ClientWithMiddleware {
     ClientBuilder::new(Client::new()).with(middleware).build()

@@ -14,9 +14,10 @@ use tower::{ServiceExt, service_fn};
 use tracehound::middleware::{ClientLayer, SendTraced, ServerLayer, TracingMiddleware};
 use tracehound::reporter::{InMemoryReporter, OwnedSpan};
 
+use crate::closed_port::closed_port;
 use crate::support::grpc::{self, UNARY, channel, unary};
 use crate::support::recording_tracer;
-use crate::support::web::{client, closed_port, of_kind, reply, run, serve, spans};
+use crate::support::web::{client, of_kind, reply, run, serve, spans};
 
 const SECRET_HEADERS: [&str; 7] = [
     "authorization",

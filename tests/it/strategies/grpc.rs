@@ -25,6 +25,7 @@ use tracehound::sampler::{
 };
 
 use super::{quiet_tracer, until};
+use crate::closed_port::closed_port;
 use crate::support::strategy_server::{Answer, StrategyServer, head};
 
 /// The messages of `sampling.proto`, with the fields that our client leaves out.
@@ -350,16 +351,6 @@ fn a_port_without_a_server_fails() {
     let mut fetcher = GrpcStrategyFetcher::new(&format!("grpc://{address}")).expect("an endpoint");
     let error = fetcher.fetch("shop").expect_err("refused");
     assert!(error.to_string().contains("refused"), "{error}");
-}
-
-/// Returns a port of loopback without a listener. The socket keeps the port from other programs.
-fn closed_port() -> (tokio::net::TcpSocket, SocketAddr) {
-    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
-    socket
-        .bind((Ipv4Addr::LOCALHOST, 0).into())
-        .expect("a port");
-    let address = socket.local_addr().expect("bound");
-    (socket, address)
 }
 
 #[test]

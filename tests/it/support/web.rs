@@ -14,7 +14,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tracehound::reporter::{InMemoryReporter, OwnedSpan};
 
@@ -41,15 +41,6 @@ pub(crate) async fn listener_at(address: Ipv4Addr) -> (TcpListener, SocketAddr) 
     let listener = TcpListener::bind((address, 0)).await.expect("a port");
     let address = listener.local_addr().expect("bound");
     (listener, address)
-}
-
-/// Returns a port of loopback without a listener. The socket keeps the port from other programs.
-pub(crate) fn closed_port() -> (TcpSocket, SocketAddr) {
-    let socket = TcpSocket::new_v4().expect("a socket");
-    let any = (Ipv4Addr::LOCALHOST, 0).into();
-    socket.bind(any).expect("a port");
-    let address = socket.local_addr().expect("bound");
-    (socket, address)
 }
 
 /// Serves an axum router over HTTP/1.

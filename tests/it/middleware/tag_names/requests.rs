@@ -15,9 +15,8 @@ use tracehound::model::TagNames;
 use tracehound::prelude::*;
 
 use super::{ALL, assert_tags, tracer};
-use crate::support::web::{
-    client, closed_port, get, listener, log_field, of_kind, one_span, reply, run, spans,
-};
+use crate::closed_port::closed_port;
+use crate::support::web::{client, get, listener, log_field, of_kind, one_span, reply, run, spans};
 
 const WORD: HeaderName = HeaderName::from_static("x-word");
 

@@ -13,8 +13,9 @@ use tracehound::prelude::*;
 use tracehound::{JaegerTracer, NoopTracer};
 
 use super::both;
+use crate::closed_port::closed_port;
 use crate::support::recording_tracer;
-use crate::support::web::{closed_port, events, listener, log_field, one_span, run, serve};
+use crate::support::web::{events, listener, log_field, one_span, run, serve};
 use crate::support::websocket::{CLOSE, PING, Peer, TEXT, close, frame};
 
 fn echo(tracer: &JaegerTracer) -> Router {

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, Shutdown, TcpListener};
 use tonic::transport::Server;
 
 use super::*;
+use crate::closed_port::closed_port;
 
 #[test]
 fn a_connection_is_kept_between_batches() {
@@ -78,9 +79,7 @@ fn closing_does_not_wait_for_an_answer() {
 
 #[test]
 fn a_collector_that_is_away_is_refused() {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    let address = listener.local_addr().expect("bound");
-    drop(listener);
+    let (_socket, address) = closed_port();
     let sender = GrpcSender::new(&format!("http://{address}")).expect("an endpoint");
     let shop = Shop::new(sender);
     assert_lost(&shop.finish(3).flush(), DropCause::Refused);
