@@ -1,9 +1,10 @@
 //! What a configuration refuses, and how an error says so.
 
 use tracehound::Config;
+use tracehound::config::Source;
 
 use super::tables::{ALL_PASSED_OVER, ALL_REFUSED, MISNAMED, rows};
-use super::{lookup, names, read, refused};
+use super::{lookup, names, read, refused, setting};
 
 #[test]
 fn a_bad_value_is_an_error_that_names_variable_value_and_expectation() {
@@ -71,6 +72,27 @@ fn a_bad_value_of_opentelemetry_is_passed_over_with_a_warning() {
             );
         }
         assert!(!format!("{explanation} {explanation:?} {config:?}").contains("canary"));
+    }
+}
+
+#[test]
+fn an_unknown_format_of_opentelemetry_is_passed_over_and_the_others_count() {
+    for (text, formats, position) in [
+        ("b3multi,xray", "b3", 2),
+        ("ottrace, tracecontext ,baggage", "tracecontext,baggage", 1),
+        ("tracecontext,,none,jaeger", "tracecontext,jaeger", 3),
+    ] {
+        let explanation = read(&[("OTEL_PROPAGATORS", text)]).explain();
+        let found = setting(&explanation, "propagation");
+        assert_eq!(
+            found,
+            (formats.to_owned(), Source::Variable("OTEL_PROPAGATORS"))
+        );
+        let [problem] = explanation.passed_over() else {
+            panic!("{text}: {:?}", explanation.passed_over());
+        };
+        let expected = format!("OTEL_PROPAGATORS: item {position}: expected ");
+        assert!(problem.to_string().starts_with(&expected), "{problem}");
     }
 }
 
