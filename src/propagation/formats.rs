@@ -60,7 +60,10 @@ impl Propagation {
     pub fn text_map_codec(self) -> Box<dyn Codec> {
         match self {
             Self::Jaeger => Box::new(JaegerCodec::text_map()),
-            other => other.http_headers_codec(),
+            Self::B3 | Self::B3Single => self.http_headers_codec(),
+            Self::W3c => Box::new(W3cCodec::new().for_messages()),
+            Self::TraceContext => Box::new(W3cCodec::trace_context().for_messages()),
+            Self::Baggage => Box::new(W3cCodec::baggage()),
         }
     }
 

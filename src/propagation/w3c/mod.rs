@@ -46,7 +46,9 @@ use crate::span::SpanContext;
 ///
 /// - `traceparent` of version 00, and those fields of later versions that W3C Trace Context promises to keep: ids and
 ///   *sampled*. Blanks at its ends are left out. Upper-case digits, ids of zero, the version `ff`, or several such
-///   headers are an error.
+///   headers that differ are an error.
+/// - In the text map of a [`Propagation`](crate::propagation::Propagation), the last valid `traceparent` counts, with
+///   the last `tracestate`: some clients append theirs to a message that they publish again.
 /// - `tracestate` only with a valid `traceparent`; [`TraceState`] has the rules. If it is malformed, it is left out and
 ///   counted as a [`Counter::DecodingErrors`]; the trace goes on. Of more than 2,048 characters as many are kept, by
 ///   the rule of [`TraceState::to_header`].
@@ -110,6 +112,8 @@ struct TraceKeys {
     parent: Key,
     state: Key,
     set: HeaderSet,
+    /// Of several headers the last one counts.
+    last_counts: bool,
 }
 
 /// The header of W3C Baggage.
@@ -156,6 +160,14 @@ impl W3cCodec {
         Self::of(None, Some(BaggageKey::new()))
     }
 
+    /// Makes the last of several headers count, as in messages.
+    pub(in crate::propagation) fn for_messages(mut self) -> Self {
+        if let Some(keys) = &mut self.trace {
+            keys.last_counts = true;
+        }
+        self
+    }
+
     fn of(trace: Option<TraceKeys>, baggage: Option<BaggageKey>) -> Self {
         let trace_set = trace.iter().map(|keys| &keys.set);
         let sets = trace_set.chain(baggage.iter().map(|baggage| &baggage.set));
@@ -181,6 +193,7 @@ impl TraceKeys {
             set: HeaderSet::new([parent.clone(), state.clone()], []),
             parent,
             state,
+            last_counts: false,
         }
     }
 }
@@ -250,7 +263,7 @@ impl W3cCodec {
             None => None,
         };
         let trace_state = match &self.trace {
-            Some(keys) if trace.is_some() => self.extract_trace_state(found, &keys.state),
+            Some(keys) if trace.is_some() => self.extract_trace_state(found, keys),
             _ => TraceState::default(),
         };
         let baggage = self.extract_baggage(found);
@@ -265,8 +278,14 @@ impl W3cCodec {
         self.metrics.add(Counter::EncodingErrors, 1);
     }
 
-    fn extract_trace_state(&self, found: &FoundHeaders<'_>, key: &Key) -> TraceState {
-        TraceState::received(found.values(key)).unwrap_or_else(|_| {
+    fn extract_trace_state(&self, found: &FoundHeaders<'_>, keys: &TraceKeys) -> TraceState {
+        let count = found.values(&keys.state).count();
+        let stale = if keys.last_counts {
+            count.saturating_sub(1)
+        } else {
+            0
+        };
+        TraceState::received(found.values(&keys.state).skip(stale)).unwrap_or_else(|_| {
             self.metrics.add(Counter::DecodingErrors, 1);
             TraceState::default()
         })
@@ -330,7 +349,7 @@ impl TraceKeys {
         is_whole
     }
 
-    /// Reads the trace, of which there must not be two.
+    /// Reads the trace.
     fn extract(&self, found: &FoundHeaders<'_>) -> Result<Option<TraceParent>, ExtractError> {
         let mut values = found.values(&self.parent);
         let Some(value) = values.next() else {
@@ -338,9 +357,22 @@ impl TraceKeys {
         };
         let parsed = match values.next() {
             None => TraceParent::parse(value),
-            Some(_) => Err("expected one header, found several"),
+            Some(_) => self.extract_repeated(found),
         };
         let corrupted = |rule| ExtractError::corrupted(self.parent.as_str(), rule, value);
         parsed.map(Some).map_err(corrupted)
+    }
+
+    /// Reads the trace of several headers: the last valid one, or else the one that all of them name.
+    #[cold]
+    fn extract_repeated(&self, found: &FoundHeaders<'_>) -> Result<TraceParent, &'static str> {
+        let mut parents = found.values(&self.parent).map(TraceParent::parse);
+        let chosen = if self.last_counts {
+            parents.filter_map(Result::ok).last()
+        } else {
+            let first = parents.next().and_then(Result::ok);
+            first.filter(|first| parents.all(|other| other == Ok(*first)))
+        };
+        chosen.ok_or("expected one header, found several")
     }
 }

@@ -3,7 +3,7 @@
 use tracehound::SpanContext;
 use tracehound::metrics::Counter;
 use tracehound::model::{Flags, SpanId, TraceId};
-use tracehound::propagation::ExtractError;
+use tracehound::propagation::{ExtractError, Extractor, Propagation};
 
 use super::{Counted, PARENT, SPAN, TRACE};
 use crate::propagation::{Headers, owned};
@@ -153,9 +153,9 @@ fn extract_refuses_a_malformed_traceparent_and_uses_nothing_else() {
 }
 
 #[test]
-fn several_traceparents_are_an_error() {
+fn several_traceparents_that_differ_are_an_error() {
     let other = format!("00-{TRACE}-{SPAN}-00");
-    for second in [PARENT, &other, "bad"] {
+    for second in [&*other, "bad"] {
         for headers in [
             [("traceparent", PARENT), ("traceparent", second)],
             [("traceparent", second), ("TraceParent", PARENT)],
@@ -168,6 +168,42 @@ fn several_traceparents_are_an_error() {
                 "{error}"
             );
         }
+    }
+}
+
+#[test]
+fn several_equal_traceparents_are_one() {
+    let padded = format!(" {PARENT}");
+    let headers = [PARENT, &padded, PARENT].map(|value| ("traceparent", value));
+    let context = Counted::new().read(&headers);
+    assert_eq!(context.to_string(), format!("{TRACE}:{SPAN}:0:1"));
+}
+
+#[test]
+fn the_last_valid_traceparent_of_a_message_counts_with_its_tracestate() {
+    let earlier = "00-463ac35c9f6413ad48485a3953bb6124-0000000000000007-01";
+    let read = |format: Propagation, headers: &[(&str, &str)]| {
+        let context = format.text_map_codec().extract(&headers);
+        let context = context.expect("a valid one").expect("a trace");
+        (
+            context.to_string(),
+            context.trace_state().expect("one").to_header().into_owned(),
+        )
+    };
+    for format in [Propagation::W3c, Propagation::TraceContext] {
+        let appended = [
+            ("traceparent", earlier),
+            ("tracestate", "a=1,b=2"),
+            ("traceparent", PARENT),
+            ("tracestate", "a=3"),
+            ("traceparent", "bad"),
+        ];
+        let (context, state) = read(format, &appended);
+        assert_eq!(context, format!("{TRACE}:{SPAN}:0:1"));
+        assert_eq!(state, "a=3");
+        let bad = [("traceparent", "bad"), ("traceparent", "worse")];
+        let error = format.text_map_codec().extract(&&bad[..]);
+        assert!(error.is_err(), "{error:?}");
     }
 }
 
