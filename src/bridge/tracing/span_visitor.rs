@@ -25,6 +25,8 @@ impl<'a> SpanVisitor<'a> {
     fn takes_text(&mut self, key: &str, text: &str) -> bool {
         let recorded = &mut *self.recorded;
         match key {
+            // Macros that declare the field before the name is known give it an empty text.
+            OTEL_NAME if text.is_empty() => {}
             OTEL_NAME => recorded.name = Some(text.to_owned()),
             OTEL_KIND => {
                 if let Some(kind) = span_kind(text) {

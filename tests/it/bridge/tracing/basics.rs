@@ -89,6 +89,7 @@ fn some_fields_have_a_meaning_of_their_own() {
             "a",
             &["otel.kind=Level(Info)"],
         ),
+        (|| info_span!("a", otel.name = ""), "a", &[]),
         (|| info_span!("a", otel.kind = "internal"), "a", &[]),
         (
             || {
