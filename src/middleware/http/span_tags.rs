@@ -3,12 +3,12 @@
 use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
 
-use http::{Method, StatusCode, request};
+use http::{Method, StatusCode, Uri, request};
 
 use crate::middleware::http::hooks::Hooks;
 use crate::middleware::http::protocol::Protocol;
 use crate::middleware::http::trusted_proxies::Seen;
-use crate::middleware::http::{otel_tags, redact};
+use crate::middleware::http::{otel_tags, redact, route};
 use crate::middleware::side::Side;
 use crate::model::{display, field, tags};
 use crate::span::Span;
@@ -35,7 +35,7 @@ pub(super) fn request<Res>(
         Protocol::Http => with_url(
             hooks,
             request,
-            |request, url| write_url(url, request, origin),
+            |request, url| write_url(url, side, request, origin),
             |url| http(span, side, &request.method, url, peer),
         ),
         Protocol::Grpc => {
@@ -47,22 +47,34 @@ pub(super) fn request<Res>(
     hooks.request_headers.record(span, &request.headers);
 }
 
-/// Returns the value of the `http.url` tag.
+/// Returns the value of the `http.url` tag of a server.
 pub(super) fn url<Res>(
     hooks: &Hooks<request::Parts, Res>,
     request: &request::Parts,
     origin: Origin<'_>,
 ) -> Option<String> {
-    let write = |request: &request::Parts, url: &mut String| write_url(url, request, origin);
+    let write = |request: &request::Parts, url: &mut String| {
+        write_url(url, Side::Server, request, origin);
+    };
     with_url(hooks, request, write, |url| url.map(str::to_owned))
 }
 
-fn write_url(url: &mut String, request: &request::Parts, origin: Origin<'_>) {
+fn write_url(url: &mut String, side: Side, request: &request::Parts, origin: Origin<'_>) {
+    let uri = match side {
+        Side::Server => asked_for(request),
+        // A request that a server hands on may still have its extensions.
+        Side::Client => &request.uri,
+    };
     match origin {
         // Only the URI can tell `https`, as it does in HTTP/2.
-        Origin::Host(host) => redact::push_uri(url, &request.uri, "http", host),
-        Origin::Proxies(seen) => seen.push_url(url, request),
+        Origin::Host(host) => redact::push_uri(url, uri, "http", host),
+        Origin::Proxies(seen) => seen.push_url(url, uri, &request.headers),
     }
+}
+
+/// Returns the URI that the caller has asked for, from which a router may have cut the path of a nested one.
+fn asked_for(request: &request::Parts) -> &Uri {
+    route::original_uri(&request.extensions).unwrap_or(&request.uri)
 }
 
 /// Calls `record` with the URL of a request: from the user's hook, or else as `write` writes it.

@@ -2,7 +2,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use http::{HeaderName, header, request};
+use http::{HeaderMap, HeaderName, Uri, header, request};
 
 use crate::middleware::http::forwarded::Forwarded;
 use crate::middleware::http::network::{InvalidNetwork, Network};
@@ -168,9 +168,8 @@ pub(super) struct Seen<'r> {
 
 impl Seen<'_> {
     /// Writes the URL that the client has asked for.
-    pub(super) fn push_url(&self, url: &mut String, request: &request::Parts) {
-        let uri = &request.uri;
-        let own_host = || request.headers.get(header::HOST)?.to_str().ok();
+    pub(super) fn push_url(&self, url: &mut String, uri: &Uri, headers: &HeaderMap) {
+        let own_host = || headers.get(header::HOST)?.to_str().ok();
         let authority = uri.authority().map(http::uri::Authority::as_str);
         redact::push_url(
             url,
