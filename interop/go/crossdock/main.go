@@ -121,7 +121,11 @@ func newTracer(flags map[string]string) (opentracing.Tracer, io.Closer, error) {
 	settings := config.Configuration{
 		ServiceName: flags["service"],
 		Sampler:     &config.SamplerConfig{Type: jaeger.SamplerTypeConst, Param: 0},
-		Reporter:    &config.ReporterConfig{LocalAgentHostPort: flags["agent-compact"]},
+		Reporter: &config.ReporterConfig{
+			LocalAgentHostPort: flags["agent-compact"],
+			// Without an endpoint the spans go to the agent.
+			CollectorEndpoint: flags["collector"],
+		},
 	}
 	options := []config.Option{config.Gen128Bit(flags["trace-id-bits"] == "128")}
 	switch flags["format"] {

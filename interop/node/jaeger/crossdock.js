@@ -11,12 +11,16 @@ const BAGGAGE_KEY = 'crossdock-baggage-key';
 
 const given = flags();
 const [agentHost, agentPort] = given['agent-binary'].split(':');
+// A close of the client does not wait for a request that is already on its way, so the close must send it itself.
+const to = given.collector
+  ? { collectorEndpoint: given.collector, flushIntervalMs: 3_600_000 }
+  : { agentHost, agentPort: Number(agentPort), flushIntervalMs: 100 };
 const tracer = initTracer(
   {
     serviceName: given.service,
     traceId128bit: given['trace-id-bits'] === '128',
     sampler: { type: 'const', param: 0 },
-    reporter: { agentHost, agentPort: Number(agentPort), flushIntervalMs: 100 },
+    reporter: to,
   },
   { logger: console }
 );

@@ -42,7 +42,21 @@ impl Service {
     /// Those of [`Peer::command`]; [`Error::Service`] if it ends on its own or does not answer
     /// within a minute.
     pub fn start(peer: Peer, setup: Setup, jaeger: &Endpoints) -> Result<Self, Error> {
-        Self::start_at(free_address(None)?, peer, setup, jaeger, &[])
+        Self::start_with(peer, setup, jaeger, &[])
+    }
+
+    /// Like [`start`](Self::start), with further flags. A program passes over those that it does not know.
+    ///
+    /// # Errors
+    ///
+    /// Like [`start`](Self::start).
+    pub fn start_with(
+        peer: Peer,
+        setup: Setup,
+        jaeger: &Endpoints,
+        flags: &[(&str, &str)],
+    ) -> Result<Self, Error> {
+        Self::start_at(free_address(None)?, peer, setup, jaeger, flags)
     }
 
     /// Starts the service of `peer`, which must have gRPC, with it and with further flags.

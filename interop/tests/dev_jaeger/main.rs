@@ -4,6 +4,7 @@
 //! | module | it shows that |
 //! |---|---|
 //! | `library` | spans over all parts of this library's API are shown alike, by every way of requests |
+//! | `clients` | so are the traces of published clients that run, by every way that each of them has |
 //! | `recordings` | so are the recorded datagrams and requests of published clients |
 //! | `documents` | so are hand-made documents of OTLP in JSON and of Zipkin, with all that their formats hold |
 //! | `requests` | requests to the query API, right and wrong ones, have answers of one status and shape |
@@ -12,6 +13,7 @@
 //! Jaegers differ.
 
 mod alike;
+mod clients;
 mod documents;
 mod library;
 #[path = "../support/maker.rs"]

@@ -6,6 +6,8 @@ import io.jaegertracing.internal.propagation.TraceContextCodec;
 import io.jaegertracing.internal.reporters.RemoteReporter;
 import io.jaegertracing.internal.samplers.ConstSampler;
 import io.jaegertracing.spi.Codec;
+import io.jaegertracing.spi.Sender;
+import io.jaegertracing.thrift.internal.senders.HttpSender;
 import io.jaegertracing.thrift.internal.senders.UdpSender;
 import io.opentracing.propagation.Format;
 import io.opentracing.propagation.TextMap;
@@ -39,9 +41,13 @@ final class Main {
         System.err.println("jaeger-client has no format " + flags.get("format"));
         System.exit(3);
     }
+    String collector = flags.get("collector");
     InetSocketAddress agent = address(flags.get("agent-compact"));
     // The packet size 0 stands for the default.
-    UdpSender sender = new UdpSender(agent.getHostString(), agent.getPort(), 0);
+    Sender sender =
+        collector == null
+            ? new UdpSender(agent.getHostString(), agent.getPort(), 0)
+            : new HttpSender.Builder(collector).build();
     builder.withReporter(
         new RemoteReporter.Builder().withSender(sender).withFlushInterval(FLUSH_MILLIS).build());
     JaegerTracer tracer = builder.build();
