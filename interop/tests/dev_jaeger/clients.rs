@@ -28,6 +28,9 @@ const ROWS: &[Row] = &[
     }),
     ("python", Way::Agent, |_| Vec::new()),
     ("otel-go", Way::OtlpHttp, |_| Vec::new()),
+    ("otel-node", Way::OtlpHttp, |_| Vec::new()),
+    ("otel-python", Way::OtlpHttp, |_| Vec::new()),
+    ("otel-rust", Way::OtlpHttp, |_| Vec::new()),
 ];
 
 fn collector(at: &Endpoints) -> String {
