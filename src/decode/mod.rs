@@ -6,10 +6,12 @@
 mod batch;
 #[cfg(any(feature = "_grpc-receiver", tracehound_fuzz))]
 mod jaeger_proto;
+mod json;
 mod otlp;
 #[cfg(feature = "dev")]
 mod otlp_json;
 mod packing;
+mod parts;
 mod protobuf;
 mod thrift;
 mod zipkin;

@@ -5,6 +5,7 @@ use serde_json::Value as Json;
 
 use crate::decode::Reason;
 use crate::decode::ReceivedBatch;
+use crate::decode::parts::Parts;
 use crate::decode::protobuf::{Fields, Value, text};
 use crate::model::{
     Flags, LogRecord, Process, ReferenceType, ReportedReference, SpanId, Tag, TagValue, Timestamp,
@@ -19,28 +20,30 @@ use crate::reporter::sender::BatchFormat;
 /// kind is `span.kind`, the status is `otel.status_code` with `error` and `otel.status_description`, the name of an
 /// event is its field `event`, and links are references.
 pub(crate) fn otlp_request(bytes: &[u8]) -> Result<Vec<ReceivedBatch>, Reason> {
+    let mut parts = Parts::of_message();
     let mut batches = Vec::new();
     for field in Fields::new(bytes) {
         if let (1, Value::Bytes(resource_spans)) = field? {
-            batches.push(batch(resource_spans)?);
+            batches.push(batch(resource_spans, &mut parts)?);
         }
     }
     Ok(batches)
 }
 
 /// Reads a `ResourceSpans`.
-fn batch(bytes: &[u8]) -> Result<ReceivedBatch, Reason> {
+fn batch(bytes: &[u8], parts: &mut Parts) -> Result<ReceivedBatch, Reason> {
+    parts.take()?;
     let mut process = Process::new(NO_NAME, Vec::new());
     let mut spans = Vec::new();
     let mut left_out = 0;
     for field in Fields::new(bytes) {
         match field? {
-            (1, Value::Bytes(resource)) => process = self::process(resource)?,
+            (1, Value::Bytes(resource)) => process = self::process(resource, parts)?,
             (2, Value::Bytes(scope_spans)) => {
                 let scope = scope_of(scope_spans)?;
                 for field in Fields::new(scope_spans) {
                     if let (2, Value::Bytes(bytes)) = field? {
-                        match span(bytes, &scope)? {
+                        match span(bytes, &scope, parts)? {
                             Some(span) => spans.push(span),
                             None => left_out += 1,
                         }
@@ -55,9 +58,16 @@ fn batch(bytes: &[u8]) -> Result<ReceivedBatch, Reason> {
     Ok(batch)
 }
 
-/// Returns the tags of the scope of a `ScopeSpans`, wherever it stands in the message. Each span gets a copy, so long
-/// texts are cut: a message of some megabytes could else take terabytes of memory.
-fn scope_of(scope_spans: &[u8]) -> Result<Vec<Tag>, Reason> {
+/// The tags that a scope gives to each of its spans.
+struct Scope {
+    tags: Vec<Tag>,
+    /// The bytes of their values.
+    bytes: usize,
+}
+
+/// Returns the scope of a `ScopeSpans`, wherever it stands in the message. Each span gets a copy, so long texts are cut:
+/// a message of some megabytes could else take terabytes of memory.
+fn scope_of(scope_spans: &[u8]) -> Result<Scope, Reason> {
     let (mut name, mut version) = (String::new(), String::new());
     for field in Fields::new(scope_spans) {
         let (1, Value::Bytes(scope)) = field? else {
@@ -71,9 +81,16 @@ fn scope_of(scope_spans: &[u8]) -> Result<Vec<Tag>, Reason> {
             }
         }
     }
-    let tags = [("otel.scope.name", name), ("otel.scope.version", version)].into_iter();
-    let told = tags.filter(|(_, value)| !value.is_empty());
-    Ok(told.map(|(key, value)| Tag::new(key, cut(value))).collect())
+    let texts = [("otel.scope.name", name), ("otel.scope.version", version)];
+    let told = texts.map(|(key, value)| (key, cut(value)));
+    Ok(Scope {
+        bytes: told.iter().map(|(_, value)| value.len()).sum(),
+        tags: told
+            .into_iter()
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(key, value)| Tag::new(key, value))
+            .collect(),
+    })
 }
 
 /// Returns the longest beginning of whole characters that a scope may have.
@@ -87,14 +104,19 @@ fn cut(mut text: String) -> String {
 }
 
 /// Reads a `Resource`.
-fn process(bytes: &[u8]) -> Result<Process, Reason> {
+fn process(bytes: &[u8], parts: &mut Parts) -> Result<Process, Reason> {
     let mut process = Process::new(NO_NAME, Vec::new());
     for field in Fields::new(bytes) {
         if let (1, Value::Bytes(attribute)) = field? {
-            let tag = tag(attribute)?;
-            match (&*tag.key, &tag.value) {
-                ("service.name", TagValue::String(name)) => process.service_name = name.to_string(),
-                _ => process.tags.push(tag),
+            let tag = tag(attribute, parts)?;
+            if tag.key == "service.name" {
+                process.service_name = match tag.value {
+                    TagValue::String(name) if name.is_empty() => EMPTY_NAME.to_owned(),
+                    TagValue::String(name) => name.into_owned(),
+                    _ => WRONG_NAME.to_owned(),
+                };
+            } else {
+                process.tags.push(tag);
             }
         }
     }
@@ -102,14 +124,15 @@ fn process(bytes: &[u8]) -> Result<Process, Reason> {
 }
 
 /// Reads a `Span`; `None` if an id of it is zero.
-fn span(bytes: &[u8], scope: &[Tag]) -> Result<Option<OwnedSpan>, Reason> {
+fn span(bytes: &[u8], scope: &Scope, parts: &mut Parts) -> Result<Option<OwnedSpan>, Reason> {
+    parts.take_copy(scope.bytes)?;
     let (mut trace_id, mut span_id, mut parent_id) = (None, None, None);
     let (mut name, mut flags) = (String::new(), Flags::default());
     let (mut start, mut end) = (0, 0);
     let (mut logs, mut links) = (Vec::new(), Vec::new());
     // What a Jaeger shows behind the attributes.
     let (mut kind, mut status, mut trace_state) = (None, Status::default(), None);
-    let mut tags = scope.to_vec();
+    let mut tags = scope.tags.clone();
     for field in Fields::new(bytes) {
         match field? {
             (1, Value::Bytes(id)) => trace_id = self::trace_id(id)?,
@@ -122,9 +145,9 @@ fn span(bytes: &[u8], scope: &[Tag]) -> Result<Option<OwnedSpan>, Reason> {
             (6, Value::Varint(number)) => kind = self::kind(number),
             (7, Value::Fixed64(nanos)) => start = nanos,
             (8, Value::Fixed64(nanos)) => end = nanos,
-            (9, Value::Bytes(attribute)) => tags.push(tag(attribute)?),
-            (11, Value::Bytes(event)) => logs.push(log(event)?),
-            (13, Value::Bytes(bytes)) => links.extend(link(bytes)?),
+            (9, Value::Bytes(attribute)) => tags.push(tag(attribute, parts)?),
+            (11, Value::Bytes(event)) => logs.push(log(event, parts)?),
+            (13, Value::Bytes(bytes)) => links.extend(link(bytes, parts)?),
             (15, Value::Bytes(bytes)) => status.read(bytes)?,
             (16, Value::Fixed32(bits)) if bits & 1 == 1 => flags = Flags::SAMPLED,
             _ => {}
@@ -178,7 +201,8 @@ fn kind(number: u64) -> Option<Tag> {
 }
 
 /// Reads a `Link`; `None` if an id of it is zero.
-fn link(bytes: &[u8]) -> Result<Option<ReportedReference>, Reason> {
+fn link(bytes: &[u8], parts: &mut Parts) -> Result<Option<ReportedReference>, Reason> {
+    parts.take()?;
     let (mut trace_id, mut span_id) = (None, None);
     let mut kind = ReferenceType::FollowsFrom;
     for field in Fields::new(bytes) {
@@ -186,7 +210,7 @@ fn link(bytes: &[u8]) -> Result<Option<ReportedReference>, Reason> {
             (1, Value::Bytes(id)) => trace_id = self::trace_id(id)?,
             (2, Value::Bytes(id)) => span_id = self::span_id(id)?,
             (4, Value::Bytes(attribute)) => {
-                let tag = tag(attribute)?;
+                let tag = tag(attribute, parts)?;
                 if tag == Tag::new("opentracing.ref_type", "child_of") {
                     kind = ReferenceType::ChildOf;
                 }
@@ -200,14 +224,15 @@ fn link(bytes: &[u8]) -> Result<Option<ReportedReference>, Reason> {
 }
 
 /// Reads an `Event`.
-fn log(bytes: &[u8]) -> Result<LogRecord, Reason> {
+fn log(bytes: &[u8], parts: &mut Parts) -> Result<LogRecord, Reason> {
+    parts.take()?;
     let mut log = LogRecord::new(Timestamp::default(), Vec::new());
     let mut name = String::new();
     for field in Fields::new(bytes) {
         match field? {
             (1, Value::Fixed64(nanos)) => log.timestamp = timestamp(nanos),
             (2, Value::Bytes(bytes)) => name = text(bytes).into_owned(),
-            (3, Value::Bytes(attribute)) => log.fields.push(tag(attribute)?),
+            (3, Value::Bytes(attribute)) => log.fields.push(tag(attribute, parts)?),
             _ => {}
         }
     }
@@ -253,8 +278,8 @@ impl Status {
 }
 
 /// Reads a `KeyValue`.
-fn tag(bytes: &[u8]) -> Result<Tag, Reason> {
-    let (key, value) = key_value(bytes, 0)?;
+fn tag(bytes: &[u8], parts: &mut Parts) -> Result<Tag, Reason> {
+    let (key, value) = key_value(bytes, 0, parts)?;
     let value = match value {
         Any::Value(value) => value,
         Any::Nested(json) => TagValue::from(json.to_string()),
@@ -268,19 +293,20 @@ enum Any {
     Nested(Json),
 }
 
-fn key_value(bytes: &[u8], depth: u8) -> Result<(String, Any), Reason> {
+fn key_value(bytes: &[u8], depth: u8, parts: &mut Parts) -> Result<(String, Any), Reason> {
+    parts.take()?;
     let (mut key, mut value) = (String::new(), Any::Value(TagValue::from("")));
     for field in Fields::new(bytes) {
         match field? {
             (1, Value::Bytes(bytes)) => key = text(bytes).into_owned(),
-            (2, Value::Bytes(bytes)) => value = any(bytes, depth)?,
+            (2, Value::Bytes(bytes)) => value = any(bytes, depth, parts)?,
             _ => {}
         }
     }
     Ok((key, value))
 }
 
-fn any(bytes: &[u8], depth: u8) -> Result<Any, Reason> {
+fn any(bytes: &[u8], depth: u8, parts: &mut Parts) -> Result<Any, Reason> {
     if depth == MAX_DEPTH {
         return Err(format!("a value is nested more than {MAX_DEPTH} deep"));
     }
@@ -295,7 +321,8 @@ fn any(bytes: &[u8], depth: u8) -> Result<Any, Reason> {
                 let mut items = Vec::new();
                 for field in Fields::new(array) {
                     if let (1, Value::Bytes(item)) = field? {
-                        items.push(any(item, depth + 1)?.into_json());
+                        parts.take()?;
+                        items.push(any(item, depth + 1, parts)?.into_json());
                     }
                 }
                 Any::Nested(items.into())
@@ -305,7 +332,7 @@ fn any(bytes: &[u8], depth: u8) -> Result<Any, Reason> {
                 let mut entries = BTreeMap::new();
                 for field in Fields::new(map) {
                     if let (1, Value::Bytes(entry)) = field? {
-                        let (key, value) = key_value(entry, depth + 1)?;
+                        let (key, value) = key_value(entry, depth + 1, parts)?;
                         entries.insert(key, value.into_json());
                     }
                 }
@@ -356,8 +383,96 @@ fn timestamp(nanos: u64) -> Timestamp {
     Timestamp::from_micros((nanos / 1_000) as i64)
 }
 
-/// The name of a service whose resource does not say it, as in a Jaeger backend.
-const NO_NAME: &str = "OTLPResourceNoServiceName";
+/// The names of a service whose resource does not tell one, as in Jaeger 2.
+const NO_NAME: &str = "missing-service-name";
+const EMPTY_NAME: &str = "empty-service-name";
+const WRONG_NAME: &str = "service-name-wrong-type";
 const MAX_DEPTH: u8 = 16;
 /// Names of scopes are those of packages.
 const MAX_SCOPE_BYTES: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::parts::MAX_PARTS;
+
+    fn message(number: u8, content: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![number << 3 | 2];
+        let mut length = content.len();
+        while length >= 0x80 {
+            bytes.push(length as u8 | 0x80);
+            length >>= 7;
+        }
+        bytes.push(length as u8);
+        bytes.extend(content);
+        bytes
+    }
+
+    fn ids() -> Vec<u8> {
+        [message(1, &[1; 16]), message(2, &[1; 8])].concat()
+    }
+
+    /// Returns a request with one span that has this further content.
+    fn span_with(content: &[u8]) -> Vec<u8> {
+        let span = message(2, &[ids(), content.to_vec()].concat());
+        message(1, &message(2, &span))
+    }
+
+    #[test]
+    fn a_message_has_a_bounded_number_of_parts() {
+        let empty = |number: u8, count| [number << 3 | 2, 0].repeat(count);
+        let attributes = |count| span_with(&empty(9, count));
+        let of_span = 2;
+        assert!(otlp_request(&attributes(MAX_PARTS - of_span)).is_ok());
+        let list = |count| message(2, &message(5, &empty(1, count)));
+        for (place, request) in [
+            ("attributes", attributes(MAX_PARTS - of_span + 1)),
+            ("events", span_with(&empty(11, MAX_PARTS))),
+            ("fields", span_with(&message(11, &empty(3, MAX_PARTS)))),
+            ("links", span_with(&empty(13, MAX_PARTS))),
+            ("a list", span_with(&message(9, &list(MAX_PARTS)))),
+            ("resources", empty(1, MAX_PARTS + 1)),
+            (
+                "attributes of resources",
+                message(1, &message(1, &empty(1, MAX_PARTS))),
+            ),
+            ("spans", message(1, &message(2, &empty(2, MAX_PARTS)))),
+        ] {
+            let why = otlp_request(&request).expect_err(place);
+            assert_eq!(
+                why,
+                format!("a message has at most {MAX_PARTS} parts"),
+                "{place}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_scope_that_many_spans_copy_counts_by_its_length() {
+        let spans = message(2, &ids()).repeat(MAX_PARTS / 4);
+        let request = |scope: &[u8]| {
+            let scope = message(1, &message(1, scope));
+            message(1, &message(2, &[scope, spans.clone()].concat()))
+        };
+        assert!(otlp_request(&request(b"io.opentelemetry.http")).is_ok());
+        assert!(otlp_request(&request(&[b'n'; 256])).is_err());
+    }
+
+    #[test]
+    fn a_service_without_a_name_is_called_as_in_jaeger_2() {
+        for (resource, name) in [
+            (&b""[..], "missing-service-name"),
+            (
+                b"\x0a\x12\x0a\x0cservice.name\x12\x02\x0a\0",
+                "empty-service-name",
+            ),
+            (
+                b"\x0a\x12\x0a\x0cservice.name\x12\x02\x18\x07",
+                "service-name-wrong-type",
+            ),
+        ] {
+            let batches = otlp_request(&message(1, &message(1, resource))).expect("well-formed");
+            assert_eq!(*batches[0].process, Process::new(name, Vec::new()));
+        }
+    }
+}

@@ -1,8 +1,10 @@
 use base64::Engine as _;
 use base64::alphabet::STANDARD as ALPHABET;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use serde_json::Value as Json;
+use serde_json::Value;
+use serde_json::value::RawValue;
 
+use crate::decode::json::Json;
 use crate::decode::{Reason, ReceivedBatch, otlp_request};
 
 /// Reads an `ExportTraceServiceRequest` in JSON, by way of its protobuf.
@@ -10,9 +12,8 @@ use crate::decode::{Reason, ReceivedBatch, otlp_request};
 /// Ids are in hex, as OTLP has them; other bytes are base64. Numbers of 64 bits may be text. Unknown members, and
 /// members that are null, count as absent.
 pub(crate) fn otlp_json_request(bytes: &[u8]) -> Result<Vec<ReceivedBatch>, Reason> {
-    let json: Json = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     let mut message = Vec::new();
-    write_message(&mut message, &json, &REQUEST)?;
+    write_message(&mut message, Json::read(bytes)?, &REQUEST, MAX_DEPTH)?;
     otlp_request(&message)
 }
 
@@ -37,12 +38,22 @@ enum Type {
     List(&'static [Field]),
 }
 
-fn write_message(out: &mut Vec<u8>, json: &Json, fields: &[Field]) -> Result<(), Reason> {
-    let members = json.as_object().ok_or_else(|| wrong("an object", json))?;
-    for (name, json) in members {
-        let known = fields.iter().find(|(known, ..)| is_named(name, known));
-        if let Some(&(_, number, kind)) = known.filter(|_| !json.is_null()) {
-            write_field(out, number, kind, json).map_err(|why| format!("{name}: {why}"))?;
+/// Writes the members of an object. A value is at most `depth` levels deep.
+fn write_message(
+    out: &mut Vec<u8>,
+    json: Json<'_>,
+    fields: &[Field],
+    depth: u8,
+) -> Result<(), Reason> {
+    let depth = depth.checked_sub(1).ok_or("it is nested too deep")?;
+    let Json::Object(members) = json else {
+        return Err(wrong("an object", &json));
+    };
+    for (name, raw) in members {
+        let known = fields.iter().find(|(known, ..)| is_named(&name, known));
+        if let Some(&(_, number, kind)) = known.filter(|_| raw.get() != "null") {
+            let within = |why| format!("{name}: {why}");
+            write_field(out, number, kind, raw, depth).map_err(within)?;
         }
     }
     Ok(())
@@ -59,61 +70,73 @@ fn is_named(name: &str, known: &str) -> bool {
     is_alike && letters.next().is_none()
 }
 
-fn write_field(out: &mut Vec<u8>, number: u32, kind: Type, json: &Json) -> Result<(), Reason> {
+fn write_field(
+    out: &mut Vec<u8>,
+    number: u32,
+    kind: Type,
+    raw: &RawValue,
+    depth: u8,
+) -> Result<(), Reason> {
+    let json = Json::of(raw)?;
     match kind {
         Type::Text => {
-            let text = json.as_str().ok_or_else(|| wrong("text", json))?;
+            let text = text(&json).ok_or_else(|| wrong("text", &json))?;
             write_bytes(out, number, text.as_bytes());
         }
         Type::Id => {
-            let id = json.as_str().and_then(unhex);
-            write_bytes(out, number, &id.ok_or_else(|| wrong("hex digits", json))?);
+            let id = text(&json).and_then(unhex);
+            write_bytes(out, number, &id.ok_or_else(|| wrong("hex digits", &json))?);
         }
         Type::Bytes => {
-            let bytes = json.as_str().and_then(|text| BASE64.decode(text).ok());
-            write_bytes(out, number, &bytes.ok_or_else(|| wrong("base64", json))?);
+            let bytes = text(&json).and_then(|text| BASE64.decode(text).ok());
+            write_bytes(out, number, &bytes.ok_or_else(|| wrong("base64", &json))?);
         }
         Type::Bool => {
-            let value = json.as_bool().ok_or_else(|| wrong("true or false", json))?;
+            let Json::Plain(Value::Bool(value)) = json else {
+                return Err(wrong("true or false", &json));
+            };
             write_varint(out, u64::from(number) << 3);
             write_varint(out, value.into());
         }
         Type::Int | Type::Enum(..) => {
             let value = match kind {
-                Type::Enum(prefix, names) => named(json, prefix, names).or_else(|| integer(json)),
-                _ => integer(json),
+                Type::Enum(prefix, names) => named(&json, prefix, names).or_else(|| integer(&json)),
+                _ => integer(&json),
             };
-            let value = value.ok_or_else(|| wrong("a whole number", json))?;
+            let value = value.ok_or_else(|| wrong("a whole number", &json))?;
             write_varint(out, u64::from(number) << 3);
             // Negative numbers are as large as those of 64 bits can be.
             write_varint(out, value as u64);
         }
         Type::Fixed64 => {
-            let value = integer(json).and_then(|value| u64::try_from(value).ok());
+            let value = integer(&json).and_then(|value| u64::try_from(value).ok());
             write_varint(out, u64::from(number) << 3 | 1);
-            let value = value.ok_or_else(|| wrong("a time in nanoseconds", json))?;
+            let value = value.ok_or_else(|| wrong("a time in nanoseconds", &json))?;
             out.extend_from_slice(&value.to_le_bytes());
         }
         Type::Fixed32 => {
-            let value = integer(json).and_then(|value| u32::try_from(value).ok());
+            let value = integer(&json).and_then(|value| u32::try_from(value).ok());
             write_varint(out, u64::from(number) << 3 | 5);
-            let value = value.ok_or_else(|| wrong("a number of 32 bits", json))?;
+            let value = value.ok_or_else(|| wrong("a number of 32 bits", &json))?;
             out.extend_from_slice(&value.to_le_bytes());
         }
         Type::Double => {
-            let value = double(json).ok_or_else(|| wrong("a number", json))?;
+            let value = double(&json).ok_or_else(|| wrong("a number", &json))?;
             write_varint(out, u64::from(number) << 3 | 1);
             out.extend_from_slice(&value.to_le_bytes());
         }
         Type::Message(fields) => {
             let mut message = Vec::new();
-            write_message(&mut message, json, fields)?;
+            write_message(&mut message, json, fields, depth)?;
             write_bytes(out, number, &message);
         }
         Type::List(fields) => {
-            for json in json.as_array().ok_or_else(|| wrong("a list", json))? {
+            let Json::List(items) = json else {
+                return Err(wrong("a list", &json));
+            };
+            for raw in items {
                 let mut message = Vec::new();
-                write_message(&mut message, json, fields)?;
+                write_message(&mut message, Json::of(raw)?, fields, depth)?;
                 write_bytes(out, number, &message);
             }
         }
@@ -136,28 +159,36 @@ fn write_varint(out: &mut Vec<u8>, mut value: u64) {
 }
 
 /// Reads a whole number, which may be text.
-fn integer(json: &Json) -> Option<i128> {
+fn integer(json: &Json<'_>) -> Option<i128> {
     let number = match json {
-        Json::Number(number) => return number.as_i128(),
-        Json::String(text) => text.parse::<i128>().ok()?,
-        _ => return None,
+        Json::Plain(Value::Number(number)) => return number.as_i128(),
+        json => text(json)?.parse::<i128>().ok()?,
     };
     let range = i128::from(i64::MIN)..=i128::from(u64::MAX);
     range.contains(&number).then_some(number)
 }
 
-fn double(json: &Json) -> Option<f64> {
-    match json.as_str() {
-        None => json.as_f64(),
-        Some("Infinity") => Some(f64::INFINITY),
-        Some("-Infinity") => Some(f64::NEG_INFINITY),
-        Some(text) => text.parse().ok(),
+fn double(json: &Json<'_>) -> Option<f64> {
+    match json {
+        Json::Plain(Value::Number(number)) => number.as_f64(),
+        json => match text(json)? {
+            "Infinity" => Some(f64::INFINITY),
+            "-Infinity" => Some(f64::NEG_INFINITY),
+            text => text.parse().ok(),
+        },
+    }
+}
+
+fn text<'j>(json: &'j Json<'_>) -> Option<&'j str> {
+    match json {
+        Json::Plain(Value::String(text)) => Some(text),
+        _ => None,
     }
 }
 
 /// Reads the name of a value of an enumeration.
-fn named(json: &Json, prefix: &str, names: &[&str]) -> Option<i128> {
-    let name = json.as_str()?.strip_prefix(prefix)?;
+fn named(json: &Json<'_>, prefix: &str, names: &[&str]) -> Option<i128> {
+    let name = text(json)?.strip_prefix(prefix)?;
     let place = names.iter().position(|known| *known == name)?;
     i128::try_from(place).ok()
 }
@@ -172,18 +203,12 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
     pairs.map(byte).collect()
 }
 
-fn wrong(wanted: &str, json: &Json) -> Reason {
-    let found = match json {
-        Json::Null => "null",
-        Json::Bool(_) => "a truth value",
-        Json::Number(_) => "a number",
-        Json::String(_) => "text",
-        Json::Array(_) => "a list",
-        Json::Object(_) => "an object",
-    };
-    format!("expected {wanted}, found {found}")
+fn wrong(wanted: &str, json: &Json<'_>) -> Reason {
+    format!("expected {wanted}, found {}", json.kind())
 }
 
+/// The levels of the deepest message: those of a request down to a value, and those that a value may have.
+const MAX_DEPTH: u8 = 48;
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &ALPHABET,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -369,5 +394,25 @@ mod tests {
             assert!(otlp_json_request(json.as_bytes()).is_err(), "{json}");
         }
         assert!(otlp_json_request(b"{}").is_ok_and(|batches| batches.is_empty()));
+    }
+
+    #[test]
+    fn a_value_is_nested_so_deep_at_most() {
+        let nested = |depth: usize| {
+            let (open, close) = (r#"{"arrayValue":{"values":["#, "]}}");
+            let value = format!("{}{}", open.repeat(depth), close.repeat(depth));
+            span(&format!(r#","attributes":[{{"key":"a","value":{value}}}]"#))
+        };
+        assert!(nested(14).is_ok());
+        for depth in [17, 1_000, 10_000] {
+            let why = nested(depth).expect_err("too deep");
+            assert!(why.contains("nested"), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_large_member_that_is_not_known_is_passed_over() {
+        let unknown = format!(r#","x":[{}1]"#, r#"{"":1},"#.repeat(100_000));
+        assert!(span(&unknown).is_ok());
     }
 }

@@ -1,10 +1,12 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use serde_json::{Map, Value as Json};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
-use crate::decode::Reason;
-use crate::decode::ReceivedBatch;
+use crate::decode::json::{Json, Members, plain, text};
+use crate::decode::parts::Parts;
+use crate::decode::{Reason, ReceivedBatch};
 use crate::model::{
     Flags, LogRecord, Process, ReferenceType, ReportedReference, SpanId, Tag, TagValue, Timestamp,
     TraceId, tags,
@@ -18,16 +20,21 @@ use crate::reporter::sender::BatchFormat;
 /// `net.host.port`; the remote one is `peer.service`, `net.peer.ip` and `net.peer.port`. An annotation is a log. A tag
 /// that OpenTelemetry has for resources belongs to the process. All other values are text.
 pub(crate) fn zipkin_list(bytes: &[u8]) -> Result<Vec<ReceivedBatch>, Reason> {
-    let list: Vec<Json> = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    let Json::List(list) = Json::read(bytes)? else {
+        return Err("it is no list of spans".to_owned());
+    };
+    let mut parts = Parts::of_message();
     let mut batches = Vec::<(Process, Vec<OwnedSpan>)>::new();
     let mut places = HashMap::<(String, Vec<String>), usize>::new();
-    for json in &list {
-        let json = json.as_object().ok_or("a span is no object")?;
-        let mut span = span(json)?;
-        let mut service = field(json, "localEndpoint")
-            .and_then(|endpoint| endpoint["serviceName"].as_str())
-            .unwrap_or_default()
-            .to_owned();
+    for raw in list {
+        let Json::Object(json) = Json::of(raw)? else {
+            return Err("a span is no object".to_owned());
+        };
+        let mut span = span(&json, &mut parts)?;
+        let local = object(&json, "localEndpoint")?;
+        let mut service = local
+            .and_then(|endpoint| text(&endpoint, "serviceName"))
+            .unwrap_or_default();
         let is_of_process =
             |tag: &mut Tag| RESOURCE.split_ascii_whitespace().any(|it| it == tag.key);
         let mut tags: Vec<Tag> = span.tags.extract_if(.., is_of_process).collect();
@@ -49,58 +56,58 @@ pub(crate) fn zipkin_list(bytes: &[u8]) -> Result<Vec<ReceivedBatch>, Reason> {
     Ok(batches.into_iter().map(batch).collect())
 }
 
-fn span(json: &Map<String, Json>) -> Result<OwnedSpan, Reason> {
+fn span(json: &Members<'_>, parts: &mut Parts) -> Result<OwnedSpan, Reason> {
+    parts.take()?;
     let trace_id: TraceId = id(json, "traceId")?.ok_or("a span has no traceId")?;
     let span_id: SpanId = id(json, "id")?.ok_or("a span has no id")?;
-    let name = field(json, "name").and_then(Json::as_str);
-    let mut span = OwnedSpan::new(trace_id, span_id, name.unwrap_or_default());
+    let name = text(json, "name").unwrap_or_default();
+    let mut span = OwnedSpan::new(trace_id, span_id, name);
     span.parent_id = id(json, "parentId")?;
     if let Some(parent_id) = span.parent_id {
         let kind = ReferenceType::ChildOf;
         let parent = ReportedReference::new(kind, trace_id, parent_id);
         span.references.push(parent);
     }
-    span.start = timestamp(field(json, "timestamp"));
-    let duration = field(json, "duration").and_then(Json::as_u64);
+    span.start = timestamp(json);
+    let duration = plain(json, "duration").and_then(|micros| micros.as_i64());
+    let duration = duration.and_then(|micros| u64::try_from(micros).ok());
     span.duration = Duration::from_micros(duration.unwrap_or_default());
-    if field(json, "debug") == Some(&Json::Bool(true)) {
+    if plain(json, "debug") == Some(Value::Bool(true)) {
         span.flags = Flags::SAMPLED.with(Flags::DEBUG);
     }
-    let kind = field(json, "kind").and_then(Json::as_str);
-    let kind = kind.map(str::to_ascii_lowercase);
+    let kind = text(json, "kind").map(|kind| kind.to_ascii_lowercase());
     let (mut is_error, mut status) = (false, None);
-    let list = field(json, "tags").and_then(Json::as_object);
-    for (key, value) in list.into_iter().flatten() {
-        let value = value.as_str().ok_or("the value of a tag is no text")?;
+    for (key, raw) in object(json, "tags")?.into_iter().flatten() {
+        parts.take()?;
+        let Json::Plain(Value::String(value)) = Json::of(raw)? else {
+            return Err("the value of a tag is no text".to_owned());
+        };
         match key.as_str() {
             tags::ERROR => is_error = true,
-            "otel.status_code" => status = Some(value),
+            "otel.status_code" => status = Some(value.clone()),
             _ => {}
         }
-        match (key.as_str(), value) {
+        match (key.as_str(), value.as_str()) {
             (tags::ERROR, "true") | ("otel.status_code", _) => {}
             (tags::SPAN_KIND, _) if kind.is_none() => {
-                let internal = (value == "internal").then(|| value.to_owned());
+                let internal = (value == "internal").then_some(value);
                 span.tags
                     .extend(internal.map(|kind| Tag::new(tags::SPAN_KIND, kind)));
             }
-            ("otel.library.name", _) => span
-                .tags
-                .push(Tag::new("otel.scope.name", value.to_owned())),
+            ("otel.library.name", _) => span.tags.push(Tag::new("otel.scope.name", value)),
             ("otel.library.version", _) => {
-                span.tags
-                    .push(Tag::new("otel.scope.version", value.to_owned()));
+                span.tags.push(Tag::new("otel.scope.version", value));
             }
-            _ => span.tags.push(Tag::new(key.clone(), value.to_owned())),
+            _ => span.tags.push(Tag::new(key, value)),
         }
     }
     for (at, ip, port) in [
         ("localEndpoint", "net.host.ip", "net.host.port"),
         ("remoteEndpoint", "net.peer.ip", "net.peer.port"),
     ] {
-        if let Some(endpoint) = field(json, at) {
+        if let Some(endpoint) = object(json, at)? {
             let service = (at == "remoteEndpoint").then_some(tags::PEER_SERVICE);
-            for tag in endpoint_tags(endpoint, service, ip, port) {
+            for tag in endpoint_tags(&endpoint, service, ip, port) {
                 // A client may say the same in a tag, too.
                 span.tags.retain(|said| said.key != tag.key);
                 span.tags.push(tag);
@@ -109,7 +116,7 @@ fn span(json: &Map<String, Json>) -> Result<OwnedSpan, Reason> {
     }
     span.tags
         .extend(kind.map(|kind| Tag::new(tags::SPAN_KIND, kind)));
-    let code = match status {
+    let code = match status.as_deref() {
         _ if is_error => Some("ERROR"),
         Some("STATUS_CODE_ERROR" | "Error") => Some("ERROR"),
         Some("STATUS_CODE_OK" | "Ok") => Some("OK"),
@@ -120,73 +127,110 @@ fn span(json: &Map<String, Json>) -> Result<OwnedSpan, Reason> {
     if code == Some("ERROR") {
         span.tags.push(Tag::new(tags::ERROR, true));
     }
-    let list = field(json, "annotations").and_then(Json::as_array);
-    span.logs.extend(list.into_iter().flatten().map(log));
+    if let Some(Json::List(list)) = field(json, "annotations")? {
+        for raw in list {
+            span.logs.push(log(raw, parts)?);
+        }
+    }
     Ok(span)
 }
 
 /// Returns the tags of an endpoint. An address of version 6 is told rather than one of version 4.
 fn endpoint_tags(
-    endpoint: &Json,
+    endpoint: &Members<'_>,
     service: Option<&'static str>,
     ip: &'static str,
     port: &'static str,
 ) -> impl Iterator<Item = Tag> {
-    let text = |name: &str| endpoint[name].as_str().filter(|text| !text.is_empty());
-    let service = service.and_then(|key| Some(Tag::new(key, text("serviceName")?.to_owned())));
-    let address = text("ipv6").or_else(|| text("ipv4"));
-    let number = endpoint["port"].as_i64().filter(|&port| port > 0);
+    let said = |name: &str| text(endpoint, name).filter(|text| !text.is_empty());
+    let service = service.and_then(|key| Some(Tag::new(key, said("serviceName")?)));
+    let address = said("ipv6").or_else(|| said("ipv4"));
+    let number = plain(endpoint, "port").and_then(|port| port.as_i64());
     let tags = [
         service,
-        address.map(|address| Tag::new(ip, address.to_owned())),
-        number.map(|number| Tag::new(port, number)),
+        address.map(|address| Tag::new(ip, address)),
+        number
+            .filter(|&port| port > 0)
+            .map(|number| Tag::new(port, number)),
     ];
     tags.into_iter().flatten()
 }
 
-/// Reads an annotation: the JSON of its fields, or the name of an event.
-fn log(annotation: &Json) -> LogRecord {
-    let text = annotation["value"].as_str().unwrap_or_default();
-    let fields = match serde_json::from_str(text) {
-        Ok(Json::Object(fields)) => fields
-            .into_iter()
-            .map(|(key, value)| Tag::new(key, tag_value(value)))
-            .collect(),
-        _ => vec![Tag::new(tags::EVENT, text.to_owned())],
+/// Reads an annotation. Its text is the JSON of the fields; or the name of an event, its fields and how many are
+/// missing, `retry|{"n":2}|0`, as OpenTelemetry writes it; or the name alone.
+fn log(annotation: &RawValue, parts: &mut Parts) -> Result<LogRecord, Reason> {
+    parts.take()?;
+    let Json::Object(annotation) = Json::of(annotation)? else {
+        return Err("an annotation is no object".to_owned());
     };
-    LogRecord::new(timestamp(annotation.get("timestamp")), fields)
+    let text = text(&annotation, "value").unwrap_or_default();
+    let (name, fields) = match Json::read(text.as_bytes()) {
+        Ok(Json::Object(fields)) => (None, fields),
+        _ => match event(&text) {
+            Some((name, fields)) => (Some(name), fields),
+            None => (Some(text.as_str()), Members::new()),
+        },
+    };
+    let mut log = LogRecord::new(timestamp(&annotation), Vec::new());
+    log.fields
+        .extend(name.map(|name| Tag::new(tags::EVENT, name.to_owned())));
+    for (key, raw) in fields {
+        parts.take()?;
+        log.fields.push(Tag::new(key, tag_value(raw)?));
+    }
+    Ok(log)
 }
 
-fn tag_value(json: Json) -> TagValue {
-    match json {
-        Json::String(text) => text.into(),
-        Json::Bool(value) => value.into(),
-        Json::Number(number) => match (number.as_i64(), number.as_f64()) {
+/// Returns the name and the fields of an event of OpenTelemetry.
+fn event(text: &str) -> Option<(&str, Members<'_>)> {
+    let (name, rest) = text.split_once('|')?;
+    let (fields, missing) = rest.rsplit_once('|')?;
+    missing.parse::<u32>().ok()?;
+    match Json::read(fields.as_bytes()) {
+        Ok(Json::Object(fields)) => Some((name, fields)),
+        _ => None,
+    }
+}
+
+fn tag_value(raw: &RawValue) -> Result<TagValue, Reason> {
+    Ok(match Json::of(raw)? {
+        Json::Plain(Value::String(text)) => text.into(),
+        Json::Plain(Value::Bool(value)) => value.into(),
+        Json::Plain(Value::Number(number)) => match (number.as_i64(), number.as_f64()) {
             (Some(long), _) => long.into(),
             (None, Some(double)) => double.into(),
             (None, None) => number.to_string().into(),
         },
-        other => other.to_string().into(),
-    }
+        _ => raw.get().to_owned().into(),
+    })
 }
 
-/// Returns a field. One that is null counts as absent.
-fn field<'a>(json: &'a Map<String, Json>, key: &str) -> Option<&'a Json> {
-    json.get(key).filter(|value| !value.is_null())
+/// Returns a member. One that is null counts as absent.
+fn field<'a>(json: &Members<'a>, key: &str) -> Result<Option<Json<'a>>, Reason> {
+    let raw = json.get(key).filter(|raw| raw.get() != "null");
+    raw.map(|raw| Json::of(raw)).transpose()
 }
 
-fn id<T: std::str::FromStr>(json: &Map<String, Json>, key: &str) -> Result<Option<T>, Reason> {
-    let Some(id) = field(json, key) else {
+/// Returns a member that is an object.
+fn object<'a>(json: &Members<'a>, key: &str) -> Result<Option<Members<'a>>, Reason> {
+    Ok(match field(json, key)? {
+        Some(Json::Object(members)) => Some(members),
+        _ => None,
+    })
+}
+
+fn id<T: std::str::FromStr>(json: &Members<'_>, key: &str) -> Result<Option<T>, Reason> {
+    if field(json, key)?.is_none() {
         return Ok(None);
-    };
-    match id.as_str().map(str::parse) {
-        Some(Ok(id)) => Ok(Some(id)),
-        _ => Err(format!("{key} is not an id in hex: {id}")),
     }
+    let id = text(json, key).and_then(|id| id.parse().ok());
+    id.map(Some)
+        .ok_or_else(|| format!("{key} is not an id in hex"))
 }
 
-fn timestamp(micros: Option<&Json>) -> Timestamp {
-    Timestamp::from_micros(micros.and_then(Json::as_i64).unwrap_or_default())
+fn timestamp(json: &Members<'_>) -> Timestamp {
+    let micros = plain(json, "timestamp").and_then(|micros| micros.as_i64());
+    Timestamp::from_micros(micros.unwrap_or_default())
 }
 
 /// The attributes that OpenTelemetry has for resources, as Zipkin's exporters write them among the tags of a span.
@@ -205,3 +249,65 @@ const RESOURCE: &str = "
     process.owner process.pid process.runtime.description process.runtime.name process.runtime.version
     service.instance.id service.name service.namespace service.version telemetry.auto.version telemetry.sdk.language
     telemetry.sdk.name telemetry.sdk.version webengine.description webengine.name webengine.version";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::parts::MAX_PARTS;
+
+    fn span(members: &str) -> Result<OwnedSpan, Reason> {
+        let list = format!(r#"[{{"traceId":"a","id":"b"{members}}}]"#);
+        let mut batches = zipkin_list(list.as_bytes())?;
+        Ok(batches.remove(0).spans.remove(0))
+    }
+
+    #[test]
+    fn an_annotation_is_fields_an_event_or_an_event_with_fields() {
+        let event = |name: &'static str| Tag::new(tags::EVENT, name);
+        for (value, expected) in [
+            ("retry", vec![event("retry")]),
+            (r#"{"n":2}"#, vec![Tag::new("n", 2)]),
+            (
+                r#"retry|{"n":2,"why":"a|b","list":[1]}|0"#,
+                vec![
+                    event("retry"),
+                    Tag::new("list", "[1]"),
+                    Tag::new("n", 2),
+                    Tag::new("why", "a|b"),
+                ],
+            ),
+            ("a|b", vec![event("a|b")]),
+            ("a|b|c", vec![event("a|b|c")]),
+            (r#"a|{"n":2}|many"#, vec![event(r#"a|{"n":2}|many"#)]),
+            ("a|{|0", vec![event("a|{|0")]),
+        ] {
+            let json = serde_json::json!([{"timestamp": 5, "value": value}]);
+            let span = span(&format!(r#","annotations":{json}"#)).expect(value);
+            let expected = LogRecord::new(Timestamp::from_micros(5), expected);
+            assert_eq!(span.logs, [expected], "{value}");
+        }
+    }
+
+    #[test]
+    fn a_list_has_a_bounded_number_of_parts() {
+        let annotations = |count| format!(r#","annotations":[{}{{}}]"#, "{},".repeat(count - 1));
+        assert!(span(&annotations(1_000)).is_ok());
+        assert!(span(&annotations(MAX_PARTS)).is_err());
+    }
+
+    #[test]
+    fn numbers_that_make_no_sense_count_as_absent() {
+        for number in [
+            "-1",
+            "18446744073709551615",
+            "1e400",
+            "0.5",
+            "\"5\"",
+            "[]",
+            "null",
+        ] {
+            let read = span(&format!(r#","duration":{number},"timestamp":{number}"#));
+            assert!(read.is_ok_and(|span| span.duration.is_zero()), "{number}");
+        }
+    }
+}

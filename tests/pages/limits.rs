@@ -95,8 +95,10 @@ entries of a Thrift call's context | src/middleware/thrift/context_field.rs | MA
 bytes of a Thrift call's context | src/middleware/thrift/context_field.rs | MAX_BYTES
 traces | src/dev/options.rs | .max_traces
 bytes of spans | src/dev/options.rs | .max_bytes
-bytes of a request | src/dev/server/ingest.rs | MAX_BODY
-bytes of a compressed request | src/dev/server/ingest.rs | MAX_PACKED
+bytes of a request as it comes | src/dev/server/ingest.rs | MAX_PACKED
+bytes of a request, unpacked | src/dev/server/ingest.rs | MAX_BODY
+bytes of a request in JSON, unpacked | src/dev/server/ingest.rs | MAX_JSON
+resources, spans, tags, logs and references of a request | src/decode/parts.rs | MAX_PARTS
 bytes of a file of strategies | src/dev/strategies/mod.rs | MAX_BYTES
 "#;
 

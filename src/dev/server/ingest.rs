@@ -132,5 +132,5 @@ const JSON: [&str; 1] = ["application/json"];
 const MAX_PACKED: usize = 4 << 20;
 /// The largest body, unpacked.
 const MAX_BODY: usize = 16 << 20;
-/// The largest body of JSON, unpacked: while it is read, it takes up to a hundred times as much memory.
+/// The largest body of JSON, unpacked: while it is read, its parts take some times as much memory.
 const MAX_JSON: usize = 4 << 20;

@@ -174,7 +174,7 @@ fn an_otlp_link_to_the_parent_tells_the_type_of_its_reference() {
         let references = &batches[0].spans[0].references;
         assert_eq!(references.len(), 1);
         assert_eq!(references[0].kind, kind);
-        assert_eq!(batches[0].process.service_name, "OTLPResourceNoServiceName");
+        assert_eq!(batches[0].process.service_name, "missing-service-name");
     }
 }
 
