@@ -1,3 +1,4 @@
+mod conditions;
 #[cfg(feature = "_grpc-receiver")]
 mod grpc;
 mod http;

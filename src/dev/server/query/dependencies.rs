@@ -12,6 +12,7 @@ use crate::dev::server::query::value::number;
 use crate::dev::server::query::{Parameters, Refusal, answer};
 use crate::dev::server::state::ServerState;
 use crate::dev::server::viewer::answer::parameter;
+use crate::dev::store::TraceStore;
 use crate::view::Trace;
 use crate::view::json::Envelope;
 use crate::view::tree::Tree;
@@ -34,10 +35,7 @@ pub(super) async fn dependencies(
         Ok(window) => window,
         Err(refusal) => return refusal.into_response(),
     };
-    let traces = state.look(|store| {
-        let ids = store.trace_ids().into_iter();
-        ids.filter_map(|id| store.trace(id)).collect::<Vec<_>>()
-    });
+    let traces = state.look(TraceStore::traces);
     let mut calls = BTreeMap::<(String, String), usize>::new();
     for trace in &traces {
         let starts = trace.spans.iter().map(|span| span.span.start.as_micros());

@@ -12,6 +12,7 @@ use crate::dev::server::state::ServerState;
 use crate::dev::server::viewer::answer::parameter;
 use crate::dev::store::TraceStore;
 use crate::model::{TagRef, tags};
+use crate::view::Trace;
 use crate::view::json::Envelope;
 
 /// The name of an operation, with the kind of its spans.
@@ -38,7 +39,7 @@ pub(super) async fn operations(
         return Refusal::bad("parameter 'service' is required").into_response();
     };
     let kind = parameter(&parameters, "spanKind");
-    let found = state.look(|store| operations_of(store, service, kind));
+    let found = operations_of(&state.look(TraceStore::traces), service, kind);
     answer(&parameters, &Envelope::list(found.into_iter().collect()))
 }
 
@@ -48,7 +49,7 @@ pub(super) async fn of_service(
     Path(service): Path<String>,
     Query(parameters): Parameters,
 ) -> Response {
-    let found = state.look(|store| operations_of(store, &service, None));
+    let found = operations_of(&state.look(TraceStore::traces), &service, None);
     let mut names: Vec<String> = found.into_iter().map(|found| found.name).collect();
     names.dedup();
     answer(&parameters, &Envelope::list(names))
@@ -56,14 +57,12 @@ pub(super) async fn of_service(
 
 /// Returns the operations of a service, sorted, and only those of one kind if there is one.
 pub(super) fn operations_of(
-    store: &TraceStore,
+    traces: &[Trace],
     service: &str,
     kind: Option<&str>,
 ) -> BTreeSet<Operation> {
     let mut found = BTreeSet::new();
-    let traces = store.trace_ids();
-    let traces = traces.into_iter().filter_map(|id| store.trace(id));
-    for received in traces.flat_map(|trace| trace.spans) {
+    for received in traces.iter().flat_map(|trace| &trace.spans) {
         if received.service_name() != service || found.len() >= MAX_OPERATIONS {
             continue;
         }

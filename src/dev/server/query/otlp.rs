@@ -1,183 +1,287 @@
 //! Traces in the JSON of OTLP, as the third version of the API has them.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
 
 use crate::model::{
-    LogRecord, Process, ReferenceType, Tag, TagRef, TagValue, TraceId, non_finite, tags,
+    LogRecord, Process, ReferenceType, ReportedReference, Tag, TagRef, TagValue, TraceId,
+    non_finite, tags,
 };
 use crate::reporter::OwnedSpan;
 use crate::view::Trace;
 
-/// Returns a `TracesData` with the spans of traces. The spans of one process stand together.
-pub(super) fn traces_data<'a>(traces: impl IntoIterator<Item = &'a Trace>) -> Value {
-    let mut resources = Vec::new();
-    for trace in traces {
-        let mut groups: Vec<(&Arc<Process>, Vec<&OwnedSpan>)> = Vec::new();
-        for received in &trace.spans {
-            let same =
-                |(process, _): &&mut (&Arc<Process>, _)| Arc::ptr_eq(process, &received.process);
-            match groups.iter_mut().rev().find(same) {
-                Some((_, spans)) => spans.push(&received.span),
-                None => groups.push((&received.process, vec![&received.span])),
+/// A `TracesData` with the spans of traces. The spans of one process stand together.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TracesData<'a> {
+    resource_spans: Vec<ResourceSpans<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ResourceSpans<'a> {
+    resource: Resource<'a>,
+    scope_spans: Vec<ScopeSpans<'a>>,
+}
+
+#[derive(Serialize)]
+struct Resource<'a> {
+    attributes: Vec<Attribute<'a>>,
+}
+
+#[derive(Serialize)]
+struct ScopeSpans<'a> {
+    scope: Scope<'a>,
+    spans: Vec<SpanJson<'a>>,
+}
+
+#[derive(PartialEq, Serialize)]
+struct Scope<'a> {
+    #[serde(skip_serializing_if = "str::is_empty")]
+    name: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    version: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SpanJson<'a> {
+    trace_id: String,
+    span_id: String,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    trace_state: &'a str,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    parent_span_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flags: Option<u8>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<usize>,
+    start_time_unix_nano: String,
+    end_time_unix_nano: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    attributes: Vec<Attribute<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    events: Vec<Event<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    links: Vec<LinkJson>,
+    status: Status<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Event<'a> {
+    time_unix_nano: String,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    name: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    attributes: Vec<Attribute<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LinkJson {
+    trace_id: String,
+    span_id: String,
+    attributes: [Attribute<'static>; 1],
+}
+
+#[derive(Serialize)]
+struct Status<'a> {
+    #[serde(skip_serializing_if = "str::is_empty")]
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<u8>,
+}
+
+#[derive(Serialize)]
+struct Attribute<'a> {
+    key: &'a str,
+    value: AnyValue<'a>,
+}
+
+/// An `AnyValue`. Whole numbers are text, because JavaScript cannot hold all of them.
+#[derive(Serialize)]
+enum AnyValue<'a> {
+    #[serde(rename = "stringValue")]
+    Text(Cow<'a, str>),
+    #[serde(rename = "boolValue")]
+    Bool(bool),
+    #[serde(rename = "intValue")]
+    Long(String),
+    #[serde(rename = "doubleValue")]
+    Double(f64),
+    #[serde(rename = "bytesValue")]
+    Bytes(String),
+}
+
+impl<'a> From<&'a TagValue> for AnyValue<'a> {
+    fn from(value: &'a TagValue) -> Self {
+        match value {
+            TagValue::String(text) => Self::Text(text.as_ref().into()),
+            TagValue::Bool(value) => Self::Bool(*value),
+            TagValue::Long(value) => Self::Long(value.to_string()),
+            TagValue::Double(value) if value.is_finite() => Self::Double(*value),
+            TagValue::Double(value) => Self::Text(non_finite(*value).into()),
+            TagValue::Binary(bytes) => Self::Bytes(STANDARD.encode(bytes)),
+        }
+    }
+}
+
+impl<'a> TracesData<'a> {
+    pub(super) fn new(traces: &'a [Trace]) -> Self {
+        let mut resource_spans = Vec::new();
+        for trace in traces {
+            let mut groups: Vec<(&Arc<Process>, Vec<&OwnedSpan>)> = Vec::new();
+            for received in &trace.spans {
+                let process = &received.process;
+                let same = |(known, _): &&mut (&Arc<Process>, _)| Arc::ptr_eq(known, process);
+                match groups.iter_mut().rev().find(same) {
+                    Some((_, spans)) => spans.push(&received.span),
+                    None => groups.push((process, vec![&received.span])),
+                }
+            }
+            let groups = groups.into_iter();
+            resource_spans.extend(groups.map(|(of, spans)| ResourceSpans::new(of, &spans)));
+        }
+        Self { resource_spans }
+    }
+}
+
+impl<'a> ResourceSpans<'a> {
+    fn new(process: &'a Process, spans: &[&'a OwnedSpan]) -> Self {
+        let name = Attribute {
+            key: "service.name",
+            value: AnyValue::Text(process.service_name.as_str().into()),
+        };
+        let tags = process.tags.iter().map(Attribute::new);
+        let mut scope_spans: Vec<ScopeSpans<'a>> = Vec::new();
+        for span in spans {
+            let [name, version] = [SCOPE_NAME, SCOPE_VERSION].map(|key| tag_text(span, key));
+            let scope = Scope { name, version };
+            let json = SpanJson::new(span);
+            match scope_spans.iter_mut().rev().find(|of| of.scope == scope) {
+                Some(of) => of.spans.push(json),
+                None => scope_spans.push(ScopeSpans {
+                    scope,
+                    spans: vec![json],
+                }),
             }
         }
-        resources.extend(
-            groups
-                .into_iter()
-                .map(|(process, spans)| resource_spans(process, &spans)),
-        );
-    }
-    json!({ "resourceSpans": resources })
-}
-
-fn resource_spans(process: &Process, spans: &[&OwnedSpan]) -> Value {
-    let name = Tag::new("service.name", process.service_name.clone());
-    let attributes: Vec<Value> = [&name]
-        .into_iter()
-        .chain(&process.tags)
-        .map(attribute)
-        .collect();
-    let mut scopes: Vec<([String; 2], Vec<Value>)> = Vec::new();
-    for span in spans {
-        let scope = [SCOPE_NAME, SCOPE_VERSION].map(|key| tag_text(span, key).to_owned());
-        let json = span_json(span);
-        match scopes.iter_mut().rev().find(|(known, _)| *known == scope) {
-            Some((_, spans)) => spans.push(json),
-            None => scopes.push((scope, vec![json])),
+        Self {
+            resource: Resource {
+                attributes: [name].into_iter().chain(tags).collect(),
+            },
+            scope_spans,
         }
     }
-    let scopes = scopes.into_iter().map(|([name, version], spans)| {
-        let mut scope = Map::new();
-        put_text(&mut scope, "name", &name);
-        put_text(&mut scope, "version", &version);
-        json!({ "scope": scope, "spans": spans })
-    });
-    json!({
-        "resource": { "attributes": attributes },
-        "scopeSpans": scopes.collect::<Vec<_>>(),
-    })
 }
 
-fn span_json(span: &OwnedSpan) -> Value {
-    let own = |kind: ReferenceType| {
-        let mut references = span.references.iter();
-        references.find(move |it| it.kind == kind && it.trace_id == span.trace_id)
-    };
-    let first = own(ReferenceType::ChildOf).or_else(|| own(ReferenceType::FollowsFrom));
-    let parent = span.parent_id.or_else(|| Some(first?.span_id));
-    let is_told = |place: &&crate::model::ReportedReference| {
-        place.kind == ReferenceType::ChildOf
-            && place.trace_id == span.trace_id
-            && Some(place.span_id) == parent
-    };
-    let links = span
-        .references
-        .iter()
-        .filter(|it| !is_told(it))
-        .map(|link| {
-            let kind = match link.kind {
-                ReferenceType::ChildOf => "child_of",
-                ReferenceType::FollowsFrom => "follows_from",
+impl<'a> SpanJson<'a> {
+    fn new(span: &'a OwnedSpan) -> Self {
+        let own = |kind: ReferenceType| {
+            let mut references = span.references.iter();
+            references.find(move |it| it.kind == kind && it.trace_id == span.trace_id)
+        };
+        let first = own(ReferenceType::ChildOf).or_else(|| own(ReferenceType::FollowsFrom));
+        let parent = span.parent_id.or_else(|| Some(first?.span_id));
+        let is_told = |place: &&ReportedReference| {
+            place.kind == ReferenceType::ChildOf
+                && place.trace_id == span.trace_id
+                && Some(place.span_id) == parent
+        };
+        let links = span.references.iter().filter(|it| !is_told(it));
+        let kind = tag_text(span, tags::SPAN_KIND);
+        let kind = KINDS.iter().position(|known| *known == kind);
+        let is_error = matches!(span.tag(tags::ERROR), Some(TagRef::Bool(true)));
+        let code = match tag_text(span, STATUS_CODE) {
+            _ if is_error => Some(2),
+            "ERROR" => Some(2),
+            "OK" => Some(1),
+            _ => None,
+        };
+        let is_field = |tag: &Tag| match &*tag.key {
+            SCOPE_NAME | SCOPE_VERSION | TRACE_STATE | STATUS_DESCRIPTION => {
+                matches!(tag.value, TagValue::String(_))
+            }
+            tags::SPAN_KIND => kind.is_some(),
+            tags::ERROR => is_error && tag.value == TagValue::Bool(true),
+            STATUS_CODE => code.is_some(),
+            _ => false,
+        };
+        let attributes = span.tags.iter().filter(|tag| !is_field(tag));
+        let start = i128::from(span.start.as_micros()).max(0) * 1_000;
+        let nanos = i128::try_from(span.duration.as_nanos()).unwrap_or(i128::MAX);
+        Self {
+            trace_id: whole_id(span.trace_id),
+            span_id: span.span_id.to_string(),
+            trace_state: tag_text(span, TRACE_STATE),
+            parent_span_id: parent.map_or_else(String::new, |parent| parent.to_string()),
+            flags: Some(span.flags.bits())
+                .filter(|&bits| bits > 0)
+                .map(|bits| bits & 1),
+            name: &span.operation_name,
+            kind: kind.map(|kind| kind + 1),
+            start_time_unix_nano: start.to_string(),
+            end_time_unix_nano: start.saturating_add(nanos).to_string(),
+            attributes: attributes.map(Attribute::new).collect(),
+            events: span.logs.iter().map(Event::new).collect(),
+            links: links.map(LinkJson::new).collect(),
+            status: Status {
+                message: tag_text(span, STATUS_DESCRIPTION),
+                code,
+            },
+        }
+    }
+}
+
+impl<'a> Event<'a> {
+    fn new(log: &'a LogRecord) -> Self {
+        let named = log.fields.iter().enumerate().find_map(|(at, field)| {
+            let TagValue::String(name) = &field.value else {
+                return None;
             };
-            json!({
-                "traceId": whole_id(link.trace_id),
-                "spanId": link.span_id.to_string(),
-                "attributes": [attribute(&Tag::new("opentracing.ref_type", kind))],
-            })
+            (field.key == tags::EVENT).then_some((at, &**name))
         });
-    let kind = tag_text(span, tags::SPAN_KIND);
-    let kind = KINDS.iter().position(|known| *known == kind);
-    let is_error = matches!(span.tag(tags::ERROR), Some(TagRef::Bool(true)));
-    let code = match tag_text(span, STATUS_CODE) {
-        _ if is_error => 2,
-        "ERROR" => 2,
-        "OK" => 1,
-        _ => 0,
-    };
-    let mut status = Map::new();
-    put_text(&mut status, "message", tag_text(span, STATUS_DESCRIPTION));
-    if code > 0 {
-        status.insert("code".to_owned(), code.into());
-    }
-    let is_field = |tag: &Tag| match &*tag.key {
-        SCOPE_NAME | SCOPE_VERSION | TRACE_STATE | STATUS_DESCRIPTION => {
-            matches!(tag.value, TagValue::String(_))
+        let fields = log.fields.iter().enumerate();
+        let rest = fields.filter(|(at, _)| named.is_none_or(|(place, _)| place != *at));
+        let nanos = i128::from(log.timestamp.as_micros()).max(0) * 1_000;
+        Self {
+            time_unix_nano: nanos.to_string(),
+            name: named.map_or("", |(_, name)| name),
+            attributes: rest.map(|(_, field)| Attribute::new(field)).collect(),
         }
-        tags::SPAN_KIND => kind.is_some(),
-        tags::ERROR => is_error && tag.value == TagValue::Bool(true),
-        STATUS_CODE => code > 0,
-        _ => false,
-    };
-    let attributes = span.tags.iter().filter(|tag| !is_field(tag)).map(attribute);
-    let start = i128::from(span.start.as_micros()).max(0) * 1_000;
-    let nanos = i128::try_from(span.duration.as_nanos()).unwrap_or(i128::MAX);
-    let end = start.saturating_add(nanos);
-
-    let mut json = Map::new();
-    json.insert("traceId".to_owned(), whole_id(span.trace_id).into());
-    json.insert("spanId".to_owned(), span.span_id.to_string().into());
-    put_text(&mut json, "traceState", tag_text(span, TRACE_STATE));
-    let parent = parent.map_or_else(String::new, |parent| parent.to_string());
-    put_text(&mut json, "parentSpanId", &parent);
-    if span.flags.bits() > 0 {
-        json.insert("flags".to_owned(), (span.flags.bits() & 1).into());
-    }
-    put_text(&mut json, "name", &span.operation_name);
-    if let Some(kind) = kind {
-        json.insert("kind".to_owned(), (kind + 1).into());
-    }
-    json.insert("startTimeUnixNano".to_owned(), start.to_string().into());
-    json.insert("endTimeUnixNano".to_owned(), end.to_string().into());
-    put_list(&mut json, "attributes", attributes.collect());
-    put_list(&mut json, "events", span.logs.iter().map(event).collect());
-    put_list(&mut json, "links", links.collect());
-    json.insert("status".to_owned(), status.into());
-    json.into()
-}
-
-fn event(log: &LogRecord) -> Value {
-    let is_name =
-        |field: &&Tag| field.key == tags::EVENT && matches!(field.value, TagValue::String(_));
-    let name = log.fields.iter().find(is_name);
-    let rest = log
-        .fields
-        .iter()
-        .filter(|field| !name.is_some_and(|name| std::ptr::eq(name, *field)));
-    let nanos = i128::from(log.timestamp.as_micros()).max(0) * 1_000;
-    let mut json = Map::new();
-    json.insert("timeUnixNano".to_owned(), nanos.to_string().into());
-    if let Some(TagValue::String(name)) = name.map(|name| &name.value) {
-        put_text(&mut json, "name", name);
-    }
-    put_list(&mut json, "attributes", rest.map(attribute).collect());
-    json.into()
-}
-
-fn attribute(tag: &Tag) -> Value {
-    let value = match &tag.value {
-        TagValue::String(text) => json!({ "stringValue": text }),
-        TagValue::Bool(value) => json!({ "boolValue": value }),
-        TagValue::Long(value) => json!({ "intValue": value.to_string() }),
-        TagValue::Double(value) if value.is_finite() => json!({ "doubleValue": value }),
-        TagValue::Double(value) => json!({ "stringValue": non_finite(*value) }),
-        TagValue::Binary(bytes) => json!({ "bytesValue": STANDARD.encode(bytes) }),
-    };
-    json!({ "key": tag.key, "value": value })
-}
-
-fn put_text(json: &mut Map<String, Value>, name: &str, text: &str) {
-    if !text.is_empty() {
-        json.insert(name.to_owned(), text.into());
     }
 }
 
-fn put_list(json: &mut Map<String, Value>, name: &str, list: Vec<Value>) {
-    if !list.is_empty() {
-        json.insert(name.to_owned(), list.into());
+impl LinkJson {
+    fn new(link: &ReportedReference) -> Self {
+        let kind = match link.kind {
+            ReferenceType::ChildOf => "child_of",
+            ReferenceType::FollowsFrom => "follows_from",
+        };
+        Self {
+            trace_id: whole_id(link.trace_id),
+            span_id: link.span_id.to_string(),
+            attributes: [Attribute {
+                key: "opentracing.ref_type",
+                value: AnyValue::Text(kind.into()),
+            }],
+        }
+    }
+}
+
+impl<'a> Attribute<'a> {
+    fn new(tag: &'a Tag) -> Self {
+        Self {
+            key: &tag.key,
+            value: (&tag.value).into(),
+        }
     }
 }
 
@@ -227,8 +331,10 @@ mod tests {
                 .tag("otel.status_code", "ERROR")
                 .tag("error", true),
         ]);
-        let json = traces_data([&trace]).to_string();
-        let batches = otlp_json_request(json.as_bytes()).expect("well-formed");
+        let traces = [trace];
+        let json = serde_json::to_vec(&TracesData::new(&traces)).expect("JSON");
+        let [trace] = traces;
+        let batches = otlp_json_request(&json).expect("well-formed");
         let read = batches.iter().flat_map(|batch| &batch.spans);
         for (read, made) in read.zip(&trace.spans) {
             let sorted = |span: &OwnedSpan| {

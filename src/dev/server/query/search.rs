@@ -1,16 +1,15 @@
 //! `/api/traces`: the search.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 
+use crate::dev::server::conditions::{Conditions, tags};
 use crate::dev::server::query::value::{duration, malformed, number, trace_id, truth};
 use crate::dev::server::query::{Parameters, Refusal, answer};
 use crate::dev::server::state::ServerState;
 use crate::dev::server::viewer::answer::parameter;
-use crate::dev::server::viewer::filter::{has_tag, tags};
 use crate::dev::store::TraceStore;
 use crate::model::TraceId;
 use crate::view::json::{Envelope, TraceJson};
@@ -24,7 +23,7 @@ pub(super) async fn search(
         Ok(search) => search,
         Err(refusal) => return refusal.into_response(),
     };
-    let (traces, missing) = state.look(|store| search.find(store));
+    let (traces, missing) = search.find(&state);
     let traces = traces.iter().map(TraceJson::new).collect();
     answer(&parameters, &Envelope::found(traces, missing))
 }
@@ -34,14 +33,7 @@ pub(super) async fn search(
 pub(super) struct Search {
     /// The ids of the traces, `None` for the id 0. If there are any, the other conditions do not count.
     pub(super) ids: Vec<Option<TraceId>>,
-    pub(super) service: Option<String>,
-    pub(super) operation: Option<String>,
-    pub(super) tags: Vec<(String, String)>,
-    pub(super) min_duration: Option<Duration>,
-    pub(super) max_duration: Option<Duration>,
-    /// The bounds on the start, in microseconds since the epoch.
-    pub(super) start: Option<i64>,
-    pub(super) end: Option<i64>,
+    pub(super) conditions: Conditions,
     /// Whether a span of the trace must have failed.
     pub(super) errors: bool,
     pub(super) limit: usize,
@@ -68,12 +60,7 @@ impl Search {
         for text in all("tags").filter(|text| !text.trim().is_empty()) {
             wanted.extend(tags_of(text)?);
         }
-        let limit = match number(parameters, "limit")? {
-            None => LIMIT,
-            Some(limit) => usize::try_from(limit)
-                .map_err(|_| malformed("limit", "it must not be negative"))?
-                .min(MAX_LIMIT),
-        };
+        let limit = limit(parameters, "limit")?.unwrap_or(LIMIT);
         let min_duration = duration(parameters, "minDuration")?;
         let max_duration = duration(parameters, "maxDuration")?;
         let mut ids = Vec::new();
@@ -96,33 +83,35 @@ impl Search {
         }
         Ok(Self {
             ids,
-            service: text("service"),
-            operation: text("operation"),
-            tags: wanted,
-            min_duration,
-            max_duration,
-            start,
-            end,
+            conditions: Conditions {
+                service: text("service"),
+                operation: text("operation"),
+                tags: wanted,
+                min_duration,
+                max_duration,
+                start,
+                end,
+            },
             errors: parameter(parameters, "errors").is_some(),
             limit,
         })
     }
 
     /// Returns the traces that fit, the newest first, and the ids that no trace has.
-    pub(super) fn find(&self, store: &TraceStore) -> (Vec<Trace>, Vec<String>) {
+    pub(super) fn find(&self, state: &ServerState) -> (Vec<Trace>, Vec<String>) {
         if !self.ids.is_empty() {
             let mut missing = Vec::new();
             let mut traces = Vec::new();
             for id in &self.ids {
-                match id.and_then(|id| store.trace(id)) {
+                match id.and_then(|id| state.look(|store| store.trace(id))) {
                     Some(trace) => traces.push(trace),
                     None => missing.push(id.map_or_else(|| "0".repeat(16), |id| id.to_string())),
                 }
             }
             return (traces, missing);
         }
-        let ids = store.trace_ids().into_iter();
-        let traces = ids.filter_map(|id| store.trace(id));
+        // Programs wait for the store when they start a trace, so nothing is looked through while it is locked.
+        let traces = state.look(TraceStore::traces).into_iter();
         let mut found: Vec<Trace> = traces
             .filter(|trace| trace.spans.iter().any(|span| self.fits(span)))
             .filter(|trace| !self.errors || trace.spans.iter().any(|span| span.is_error()))
@@ -136,19 +125,18 @@ impl Search {
     }
 
     fn fits(&self, span: &ReceivedSpan) -> bool {
-        let is = |wanted: &Option<String>, name: &str| {
-            wanted.as_ref().is_none_or(|wanted| wanted == name)
-        };
-        let start = span.span.start.as_micros();
-        let duration = span.span.duration;
-        is(&self.service, span.service_name())
-            && is(&self.operation, &span.span.operation_name)
-            && self.start.is_none_or(|first| start >= first)
-            && self.end.is_none_or(|last| start <= last)
-            && self.min_duration.is_none_or(|least| duration >= least)
-            && self.max_duration.is_none_or(|most| duration <= most)
-            && self.tags.iter().all(|wanted| has_tag(span, wanted))
+        let (start, duration) = (span.span.start.as_micros(), span.span.duration);
+        self.conditions.describe(span) && self.conditions.include(start, duration)
     }
+}
+
+/// Reads the most traces that an answer may have.
+pub(super) fn limit(parameters: &[(String, String)], name: &str) -> Result<Option<usize>, Refusal> {
+    let read = |limit| match usize::try_from(limit) {
+        Ok(limit) => Ok(limit.min(MAX_LIMIT)),
+        Err(_) => Err(malformed(name, "it must not be negative")),
+    };
+    number(parameters, name)?.map(read).transpose()
 }
 
 /// Reads tags as a JSON object of texts. Those of the viewer's search are read, too.
@@ -159,7 +147,7 @@ pub(super) fn tags_of(text: &str) -> Result<Vec<(String, String)>, Refusal> {
 }
 
 /// Jaeger's limit, unless a request says otherwise.
-const LIMIT: usize = 100;
+pub(super) const LIMIT: usize = 100;
 /// The largest number of traces in an answer.
 const MAX_LIMIT: usize = 1_000;
 

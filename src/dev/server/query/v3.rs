@@ -5,12 +5,14 @@ use std::sync::Arc;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use serde::Serialize;
 use serde_json::json;
 
+use crate::dev::server::conditions::Conditions;
 use crate::dev::server::query::names::operations_of;
-use crate::dev::server::query::otlp::traces_data;
-use crate::dev::server::query::search::{Search, tags_of};
-use crate::dev::server::query::value::{duration, number, trace_id, truth};
+use crate::dev::server::query::otlp::TracesData;
+use crate::dev::server::query::search::{LIMIT, Search, limit, tags_of};
+use crate::dev::server::query::value::{duration, trace_id, truth};
 use crate::dev::server::query::{Parameters, Refusal};
 use crate::dev::server::state::ServerState;
 use crate::dev::server::viewer::answer::{json as answer, parameter};
@@ -29,7 +31,7 @@ pub(super) async fn operations(
 ) -> Response {
     let service = parameter(&parameters, "service").unwrap_or_default();
     let kind = either(&parameters, ["spanKind", "span_kind"]);
-    let found = state.look(|store| operations_of(store, service, kind));
+    let found = operations_of(&state.look(TraceStore::traces), service, kind);
     // A kind that is not known is left out.
     let operations = found.iter().map(|operation| match &*operation.span_kind {
         "" => json!({ "name": operation.name }),
@@ -63,7 +65,7 @@ pub(super) async fn search(
     Query(parameters): Parameters,
 ) -> Response {
     match search_of(&parameters) {
-        Ok(search) => found(&state.look(|store| search.find(store)).0),
+        Ok(search) => found(&search.find(&state).0),
         Err(refusal) => refused(refusal),
     }
 }
@@ -77,9 +79,9 @@ fn search_of(parameters: &[(String, String)]) -> Result<Search, Refusal> {
             Refusal::bad("query.start_time_min and query.start_time_max are required")
         })
     };
-    let limit = match number(parameters, "query.searchDepth")? {
+    let limit = match limit(parameters, "query.searchDepth")? {
         Some(limit) => Some(limit),
-        None => number(parameters, "query.num_traces")?,
+        None => limit(parameters, "query.num_traces")?,
     };
     let span = |names: [&str; 2]| match duration(parameters, names[0])? {
         Some(length) => Ok(Some(length)),
@@ -87,18 +89,20 @@ fn search_of(parameters: &[(String, String)]) -> Result<Search, Refusal> {
     };
     Ok(Search {
         ids: Vec::new(),
-        service: text(["query.serviceName", "query.service_name"]),
-        operation: text(["query.operationName", "query.operation_name"]),
-        tags: match parameter(parameters, "query.attributes") {
-            Some(text) => tags_of(text)?,
-            None => Vec::new(),
+        conditions: Conditions {
+            service: text(["query.serviceName", "query.service_name"]),
+            operation: text(["query.operationName", "query.operation_name"]),
+            tags: match parameter(parameters, "query.attributes") {
+                Some(text) => tags_of(text)?,
+                None => Vec::new(),
+            },
+            min_duration: span(["query.durationMin", "query.duration_min"])?,
+            max_duration: span(["query.durationMax", "query.duration_max"])?,
+            start: Some(time(["query.startTimeMin", "query.start_time_min"])?),
+            end: Some(time(["query.startTimeMax", "query.start_time_max"])?),
         },
-        min_duration: span(["query.durationMin", "query.duration_min"])?,
-        max_duration: span(["query.durationMax", "query.duration_max"])?,
-        start: Some(time(["query.startTimeMin", "query.start_time_min"])?),
-        end: Some(time(["query.startTimeMax", "query.start_time_max"])?),
         errors: false,
-        limit: limit.map_or(LIMIT, |limit| usize::try_from(limit).unwrap_or(0)),
+        limit: limit.unwrap_or(LIMIT),
     })
 }
 
@@ -114,11 +118,18 @@ fn time(parameters: &[(String, String)], names: [&str; 2]) -> Result<Option<i64>
     either(parameters, names).map(read).transpose()
 }
 
+/// The answer with traces.
+#[derive(Serialize)]
+struct Found<'a> {
+    result: TracesData<'a>,
+}
+
 fn found(traces: &[Trace]) -> Response {
     if traces.is_empty() {
         return refused(Refusal::new(StatusCode::NOT_FOUND, "No traces found"));
     }
-    answer(StatusCode::OK, &json!({ "result": traces_data(traces) }))
+    let result = TracesData::new(traces);
+    answer(StatusCode::OK, &Found { result })
 }
 
 fn refused(Refusal { status, message }: Refusal) -> Response {
@@ -129,5 +140,3 @@ fn refused(Refusal { status, message }: Refusal) -> Response {
 fn malformed(name: &str, why: &str) -> Refusal {
     Refusal::bad(format!("malformed parameter {name}: {why}"))
 }
-
-const LIMIT: usize = 100;

@@ -112,12 +112,13 @@ pub(super) async fn show(
 ) -> Response {
     let frame = Frame::served(View::Compare);
     let id = |name| parameter(&parameters, name).unwrap_or("");
-    let (traces, choices) = state.look(|store| {
+    let (traces, newest) = state.look(|store| {
         let find = |name| id(name).parse().ok().and_then(|id| store.trace(id));
         let newest = store.trace_ids().into_iter().rev().take(MAX_CHOICES);
-        let newest = newest.filter_map(|id| Some(Summary::new(&store.trace(id)?)));
-        ([find("a"), find("b")], newest.collect())
+        let newest: Vec<Trace> = newest.filter_map(|id| store.trace(id)).collect();
+        ([find("a"), find("b")], newest)
     });
+    let choices = newest.iter().map(Summary::new).collect();
     let side = |name, trace: &Option<Trace>| Side {
         id: id(name).to_owned(),
         trace: trace.as_ref().map(Summary::new),

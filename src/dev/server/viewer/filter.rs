@@ -3,26 +3,16 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use crate::clock::nanos_with_units;
+use crate::dev::server::conditions::{Conditions, go_duration, tags};
 use crate::dev::server::viewer::answer::parameter;
 use crate::dev::server::viewer::summary::Summary;
-use crate::dev::store::TraceStore;
-use crate::model::{Tag, TagValue};
-use crate::view::{ReceivedSpan, Trace};
+use crate::view::Trace;
 
-/// The conditions of a search. An empty filter lets every trace through.
+/// The traces that a search is for, and how many of them in which order. An empty filter lets every trace through.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Filter {
-    pub(super) service: Option<String>,
-    pub(super) operation: Option<String>,
-    /// Keys and values as text, as in a tag, a log field, or a tag of the process.
-    pub(super) tags: Vec<(String, String)>,
-    /// The bounds on the duration of the whole trace.
-    pub(super) min_duration: Option<Duration>,
-    pub(super) max_duration: Option<Duration>,
-    /// The bounds on the start, in microseconds since the epoch.
-    pub(super) start: Option<i64>,
-    pub(super) end: Option<i64>,
+    /// The bounds on times are those of the whole trace.
+    pub(super) conditions: Conditions,
     pub(super) errors: bool,
     pub(super) limit: usize,
     pub(super) order: Order,
@@ -68,13 +58,15 @@ impl Filter {
         }
         let limit = number("limit")?.map_or(limit, |limit| usize::try_from(limit).unwrap_or(1));
         Ok(Self {
-            service: text("service"),
-            operation: text("operation"),
-            tags,
-            min_duration: duration("minDuration")?,
-            max_duration: duration("maxDuration")?,
-            start: number("start")?,
-            end: number("end")?,
+            conditions: Conditions {
+                service: text("service"),
+                operation: text("operation"),
+                tags,
+                min_duration: duration("minDuration")?,
+                max_duration: duration("maxDuration")?,
+                start: number("start")?,
+                end: number("end")?,
+            },
             errors: parameter(parameters, "errors").is_some(),
             limit: limit.clamp(1, MAX_LIMIT),
             order: match parameter(parameters, "order") {
@@ -85,10 +77,10 @@ impl Filter {
         })
     }
 
-    /// Returns the traces of a store that fit, in order, at most as many as wanted.
-    pub(super) fn find(&self, store: &TraceStore) -> Vec<(Summary, Trace)> {
-        let traces = store.traces().into_iter().rev();
-        let mut found: Vec<_> = traces
+    /// Returns those of traces that fit, in order, at most as many as wanted. Of traces of one start the last is first.
+    pub(super) fn find(&self, traces: Vec<Trace>) -> Vec<(Summary, Trace)> {
+        let newest = traces.into_iter().rev();
+        let mut found: Vec<_> = newest
             .filter_map(|trace| Some((self.fit(&trace)?, trace)))
             .collect();
         match self.order {
@@ -106,79 +98,16 @@ impl Filter {
     /// whole trace.
     pub(super) fn fit(&self, trace: &Trace) -> Option<Summary> {
         let mut spans = trace.spans.iter();
-        if !self.is_about_all() && !spans.any(|span| self.is_match(span)) {
+        let conditions = &self.conditions;
+        if !conditions.describe_all() && !spans.any(|span| conditions.describe(span)) {
             return None;
         }
         let summary = Summary::new(trace);
         let duration = Duration::from_micros(u64::try_from(summary.duration).unwrap_or(0));
-        let fits = self.min_duration.is_none_or(|least| duration >= least)
-            && self.max_duration.is_none_or(|most| duration <= most)
-            && self.start.is_none_or(|start| summary.start >= start)
-            && self.end.is_none_or(|end| summary.start <= end)
-            && (!self.errors || summary.errors > 0);
+        let fits =
+            conditions.include(summary.start, duration) && (!self.errors || summary.errors > 0);
         fits.then_some(summary)
     }
-
-    fn is_about_all(&self) -> bool {
-        self.service.is_none() && self.operation.is_none() && self.tags.is_empty()
-    }
-
-    fn is_match(&self, span: &ReceivedSpan) -> bool {
-        let is = |wanted: &Option<String>, name: &str| {
-            wanted.as_ref().is_none_or(|wanted| wanted == name)
-        };
-        is(&self.service, span.service_name())
-            && is(&self.operation, &span.span.operation_name)
-            && self.tags.iter().all(|wanted| has_tag(span, wanted))
-    }
-}
-
-/// Returns whether a span has a tag with this text, its logs a field, or its process a tag.
-pub(crate) fn has_tag(span: &ReceivedSpan, (key, value): &(String, String)) -> bool {
-    let is_wanted = |tag: &Tag| {
-        let is_value = |found: &TagValue| match found {
-            TagValue::String(text) => text == value,
-            other => other.to_string() == *value,
-        };
-        tag.key == *key && is_value(&tag.value)
-    };
-    let fields = span.span.logs.iter().flat_map(|log| &log.fields);
-    let mut tags = span
-        .span
-        .tags
-        .iter()
-        .chain(&span.process.tags)
-        .chain(fields);
-    tags.any(is_wanted)
-}
-
-/// Reads tags as `http.status_code=200 error=true name="two words"`, or as a JSON object of texts.
-pub(crate) fn tags(text: &str) -> Option<Vec<(String, String)>> {
-    if text.starts_with('{') {
-        let map: std::collections::BTreeMap<String, String> = serde_json::from_str(text).ok()?;
-        return Some(map.into_iter().collect());
-    }
-    let mut tags = Vec::new();
-    let mut rest = text.trim_start();
-    while !rest.is_empty() {
-        let (key, value) = rest.split_once('=')?;
-        if key.is_empty() || key.contains(char::is_whitespace) {
-            return None;
-        }
-        let (value, after) = match value.strip_prefix('"') {
-            Some(quoted) => quoted.split_once('"')?,
-            None => value.split_once(char::is_whitespace).unwrap_or((value, "")),
-        };
-        tags.push((key.to_owned(), value.to_owned()));
-        rest = after.trim_start();
-    }
-    Some(tags)
-}
-
-/// Reads a duration as Go writes it: `1.5ms`, `1m30s`.
-pub(super) fn go_duration(text: &str) -> Option<Duration> {
-    let nanos = nanos_with_units(text)?;
-    u64::try_from(nanos).ok().map(Duration::from_nanos)
 }
 
 const MAX_LIMIT: usize = 1_000;
@@ -186,12 +115,8 @@ const MAX_LIMIT: usize = 1_000;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::instant_now;
-    use crate::decode::ReceivedBatch;
-    use crate::dev::store::StoreLimits;
-    use crate::model::{Process, SpanId, Timestamp, TraceId};
+    use crate::model::{SpanId, Timestamp, TraceId};
     use crate::reporter::OwnedSpan;
-    use crate::reporter::sender::BatchFormat;
     use crate::view::fixtures::{span, trace};
 
     fn filter(parameters: &[(&str, &str)]) -> Result<Filter, String> {
@@ -265,33 +190,20 @@ mod tests {
 
     #[test]
     fn traces_of_any_time_are_put_in_order() {
-        let limits = StoreLimits {
-            traces: 10,
-            bytes: 1 << 20,
-        };
-        let mut store = TraceStore::new(limits);
+        let mut spans = Vec::new();
         for (n, start) in [(1, i64::MIN), (2, i64::MAX), (3, 0)] {
             let trace_id = TraceId::new(0, n).expect("not 0");
             let mut span = OwnedSpan::new(trace_id, SpanId::new(n).expect("not 0"), "x");
             span.start = Timestamp::from_micros(start);
             span.duration = Duration::from_micros(n);
-            let process = Process::new("shop", Vec::new());
-            let batch = ReceivedBatch::new(BatchFormat::Compact, process, vec![span]);
-            store.insert(batch, instant_now());
+            spans.push(span);
         }
+        let traces = Trace::of(spans);
         for (order, expected) in [("newest", [2, 3, 1]), ("longest", [3, 1, 2])] {
             let filter = filter(&[("order", order)]).expect("well formed");
-            let found = filter.find(&store).into_iter();
+            let found = filter.find(traces.clone()).into_iter();
             let ids: Vec<_> = found.map(|(_, trace)| trace.trace_id.low()).collect();
             assert_eq!(ids, expected, "{order}");
         }
-    }
-
-    #[test]
-    fn durations_are_those_of_go() {
-        assert_eq!(go_duration("1m30s"), Some(Duration::from_secs(90)));
-        assert_eq!(go_duration("1.5ms"), Some(Duration::from_micros(1_500)));
-        assert_eq!(go_duration("2µs"), Some(Duration::from_micros(2)));
-        assert_eq!(go_duration("99999999999999999999h"), None);
     }
 }

@@ -35,7 +35,8 @@ pub(super) async fn show(
     Query(parameters): Query<Vec<(String, String)>>,
 ) -> Response {
     let frame = Frame::served(View::Live);
-    let form = state.look(|store| Form::new(store, parameters));
+    let (services, traces) = state.look(|store| (store.services(), store.traces()));
+    let form = Form::new(services, &traces, parameters);
     html(render(&LivePage { frame, form }), frame)
 }
 

@@ -14,7 +14,7 @@ use crate::dev::server::viewer::filter::Filter;
 use crate::dev::server::viewer::list;
 use crate::dev::server::viewer::picture::{color, duration, time};
 use crate::dev::server::viewer::summary::Summary;
-use crate::dev::store::TraceStore;
+use crate::view::Trace;
 use crate::view::page::frame::{Frame, View};
 use crate::view::page::render;
 
@@ -42,11 +42,15 @@ pub(super) struct Form {
 }
 
 impl Form {
-    pub(super) fn new(store: &TraceStore, parameters: Vec<(String, String)>) -> Self {
+    pub(super) fn new(
+        services: Vec<String>,
+        traces: &[Trace],
+        parameters: Vec<(String, String)>,
+    ) -> Self {
         let service = parameter(&parameters, "service");
         Self {
-            services: store.services(),
-            operations: operations(store, service),
+            services,
+            operations: operations(traces, service),
             parameters,
         }
     }
@@ -115,11 +119,11 @@ pub(super) async fn show(
             Some(problem),
         ),
     };
-    let (form, found, held) = state.look(|store| {
-        let found = filter.find(store);
-        let found: Vec<Summary> = found.into_iter().map(|(summary, _)| summary).collect();
-        (Form::new(store, parameters), found, store.trace_ids().len())
-    });
+    // Programs wait for the store when they start a trace, so nothing is looked through while it is locked.
+    let (services, traces) = state.look(|store| (store.services(), store.traces()));
+    let (form, held) = (Form::new(services, &traces, parameters), traces.len());
+    let found = filter.find(traces).into_iter();
+    let found: Vec<Summary> = found.map(|(summary, _)| summary).collect();
     let longest = found.iter().map(|trace| trace.duration).max().unwrap_or(0);
     let starts = || found.iter().map(|trace| trace.start);
     let (first, last) = (starts().min().unwrap_or(0), starts().max().unwrap_or(0));
@@ -194,16 +198,15 @@ fn encoded(text: &str) -> String {
 }
 
 /// Returns the operations of a service, or of all, sorted.
-fn operations(store: &TraceStore, service: Option<&str>) -> Vec<String> {
-    let traces = store.traces().into_iter();
+fn operations(traces: &[Trace], service: Option<&str>) -> Vec<String> {
     let mut names = BTreeSet::new();
-    for span in traces.flat_map(|trace| trace.spans) {
+    for span in traces.iter().flat_map(|trace| &trace.spans) {
         let is_wanted = service.is_none_or(|service| span.service_name() == service);
-        if is_wanted && names.len() < MAX_OPERATIONS && !names.contains(&span.span.operation_name) {
-            names.insert(span.span.operation_name.clone());
+        if is_wanted && names.len() < MAX_OPERATIONS {
+            names.insert(span.span.operation_name.as_str());
         }
     }
-    names.into_iter().collect()
+    names.into_iter().map(str::to_owned).collect()
 }
 
 /// The number of traces on the page, unless a request says otherwise.

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::dev::server::conditions::{Conditions, go_duration};
 use crate::dev::server::state::ServerState;
-use crate::dev::server::viewer::filter::{Filter, go_duration};
+use crate::dev::server::viewer::filter::Filter;
 use crate::dev::server::viewer::mcp::allowance::Allowance;
 use crate::dev::server::viewer::mcp::tools::long;
 use crate::dev::server::viewer::mcp::tools::times::{Interval, rfc3339};
 use crate::dev::server::viewer::summary::Summary;
+use crate::dev::store::TraceStore;
 use crate::view::Trace;
 
 #[derive(Deserialize)]
@@ -61,7 +63,7 @@ pub(super) fn traces(state: &ServerState, asked: Arguments) -> Result<Found, Str
         text.map(|text| go_duration(text).ok_or_else(problem))
             .transpose()
     };
-    let filter = Filter {
+    let conditions = Conditions {
         service: Some(asked.service_name),
         operation: asked.span_name.filter(|name| !name.is_empty()),
         tags: asked.attributes.unwrap_or_default().into_iter().collect(),
@@ -69,16 +71,19 @@ pub(super) fn traces(state: &ServerState, asked: Arguments) -> Result<Found, Str
         max_duration: duration("duration_max", asked.duration_max.as_deref())?,
         start: interval.start,
         end: interval.end,
-        errors: asked.with_errors.unwrap_or(false),
-        limit: limit(asked.search_depth),
-        ..Filter::default()
     };
-    if let (Some(least), Some(most)) = (filter.min_duration, filter.max_duration)
+    if let (Some(least), Some(most)) = (conditions.min_duration, conditions.max_duration)
         && most < least
     {
         return Err("duration_max must not be less than duration_min".to_owned());
     }
-    let found = state.look(|store| filter.find(store));
+    let filter = Filter {
+        conditions,
+        errors: asked.with_errors.unwrap_or(false),
+        limit: limit(asked.search_depth),
+        ..Filter::default()
+    };
+    let found = filter.find(state.look(TraceStore::traces));
     let mut allowance = Allowance::new();
     let mut traces = Vec::new();
     for (summary, trace) in &found {

@@ -1,8 +1,8 @@
 //! Times as arguments and results have them: RFC 3339, or relative to now.
 
 use crate::clock::system_time_now;
+use crate::dev::server::conditions::go_duration;
 use crate::dev::server::viewer::calendar::{DAY, date, days};
-use crate::dev::server::viewer::filter::go_duration;
 use crate::model::Timestamp;
 use crate::view::Trace;
 
