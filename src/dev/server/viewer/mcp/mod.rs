@@ -39,9 +39,16 @@ async fn receive(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let Ok(body) = body else {
-        let problem = Problem::request(format!("a message has at most {MAX_BODY} bytes"));
-        return refuse(None, problem.with_status(StatusCode::PAYLOAD_TOO_LARGE));
+    let body = match body {
+        Ok(body) => body,
+        Err(error) => {
+            let status = error.status();
+            let problem = Problem::request(match status {
+                StatusCode::PAYLOAD_TOO_LARGE => format!("a message has at most {MAX_BODY} bytes"),
+                _ => "the body cannot be read".to_owned(),
+            });
+            return refuse(None, problem.with_status(status));
+        }
     };
     if !is_json(&headers) {
         let problem = Problem::request("the content type must be application/json");

@@ -1,10 +1,12 @@
 //! `get_services`, `get_span_names` and `get_service_dependencies`: the names that other tools ask for.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use regex_lite::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 
+use crate::clock::{deadline_after, instant_now};
 use crate::dev::server::state::ServerState;
 use crate::dev::server::viewer::graph::Graph;
 use crate::dev::server::viewer::mcp::allowance::Allowance;
@@ -32,12 +34,11 @@ pub(super) fn services(state: &ServerState, asked: ServicesArguments) -> Result<
     let names = state.look(TraceStore::services);
     let mut allowance = Allowance::new();
     let mut services = Vec::new();
-    for name in names
-        .iter()
-        .filter(|name| pattern.fits(name))
-        .take(limit(asked.limit))
-    {
-        if !allowance.take(ITEM) {
+    for name in &names {
+        if !pattern.fits(name)? {
+            continue;
+        }
+        if services.len() == limit(asked.limit) || !allowance.take(ITEM) {
             break;
         }
         services.push(allowance.text(name));
@@ -84,18 +85,17 @@ pub(super) fn span_names(
             span.span.tag_text(tags::SPAN_KIND),
         );
         let is_kind = kind.is_none_or(|kind| kind.eq_ignore_ascii_case(&name.1));
-        if is_kind
-            && span.service_name() == asked.service_name
-            && !found.contains(&name)
-            && pattern.fits(name.0)
-        {
+        if is_kind && span.service_name() == asked.service_name {
             found.insert(name);
         }
     }
     let mut allowance = Allowance::new();
     let mut span_names = Vec::new();
-    for (name, kind) in found.into_iter().take(limit(asked.limit)) {
-        if !allowance.take(ITEM) {
+    for (name, kind) in found {
+        if !pattern.fits(name)? {
+            continue;
+        }
+        if span_names.len() == limit(asked.limit) || !allowance.take(ITEM) {
             break;
         }
         span_names.push(SpanName {
@@ -160,21 +160,39 @@ pub(super) fn dependencies(
 }
 
 /// A regular expression that names must match somewhere, if there is one.
-struct Pattern(Option<Regex>);
+///
+/// A slow expression would hold up all that comes to the server, so its size, the length of names and the whole time are
+/// bounded.
+struct Pattern {
+    regex: Option<Regex>,
+    deadline: Instant,
+}
 
 impl Pattern {
-    /// Reads an expression, whose size is bounded, so that its time is, too.
     fn new(text: Option<&str>) -> Result<Self, String> {
-        let Some(text) = text.filter(|text| !text.is_empty()) else {
-            return Ok(Self(None));
-        };
-        let regex = RegexBuilder::new(text).size_limit(MAX_PATTERN).build();
-        let regex = regex.map_err(|error| format!("invalid pattern: {error}"))?;
-        Ok(Self(Some(regex)))
+        Self::until(deadline_after(PATIENCE), text)
     }
 
-    fn fits(&self, name: &str) -> bool {
-        self.0.as_ref().is_none_or(|regex| regex.is_match(name))
+    fn until(deadline: Instant, text: Option<&str>) -> Result<Self, String> {
+        let text = text.filter(|text| !text.is_empty());
+        let regex = text.map(|text| RegexBuilder::new(text).size_limit(MAX_PATTERN).build());
+        let regex = regex
+            .transpose()
+            .map_err(|error| format!("invalid pattern: {error}"))?;
+        Ok(Self { regex, deadline })
+    }
+
+    /// Returns whether a name matches, or why that is not found out.
+    fn fits(&self, name: &str) -> Result<bool, String> {
+        let Some(regex) = &self.regex else {
+            return Ok(true);
+        };
+        if instant_now() >= self.deadline {
+            return Err("the pattern takes too long: ask for a simpler one".to_owned());
+        }
+        let mut ends = (0..=name.len().min(MAX_NAME)).rev();
+        let end = ends.find(|&end| name.is_char_boundary(end));
+        Ok(regex.is_match(&name[..end.unwrap_or(0)]))
     }
 }
 
@@ -193,3 +211,30 @@ const MAX_LIMIT: usize = 1_000;
 const ITEM: usize = 40;
 /// The bytes of the largest compiled expression.
 const MAX_PATTERN: usize = 16 << 10;
+/// The bytes of a name that an expression is looked for in.
+const MAX_NAME: usize = 1 << 10;
+/// How long an expression may be looked for in all names.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_is_looked_for_in_the_beginning_of_a_name_and_not_for_ever() {
+        let fits = |text, name: &str| Pattern::new(Some(text)).expect("well-formed").fits(name);
+        assert_eq!(fits("^GET .*cart$", "GET /cart"), Ok(true));
+        assert_eq!(fits("PUT", "GET /cart"), Ok(false));
+        let long = format!("{}é", "x".repeat(MAX_NAME - 1));
+        assert_eq!(fits("^x+$", &long), Ok(true));
+        let late = |text| Pattern::until(instant_now(), text).expect("well-formed");
+        assert!(late(Some("a")).fits("a").is_err());
+        assert_eq!(late(None).fits("a"), Ok(true));
+        assert_eq!(late(Some("")).fits("a"), Ok(true));
+        assert!(Pattern::new(Some("(")).is_err());
+        assert!(
+            Pattern::new(Some("(((a{99}){99}){99})")).is_err(),
+            "too large"
+        );
+    }
+}
