@@ -121,7 +121,11 @@ impl AdaptiveStrategies {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let elapsed = now.saturating_duration_since(state.since);
         if elapsed >= self.interval {
-            state.correct(self.target, elapsed.as_secs_f64());
+            // A burst before a long pause is not spread over all of the pause.
+            let seconds = elapsed.min(self.interval.max(LONGEST_MEAN)).as_secs_f64();
+            let intervals = elapsed.as_nanos() / self.interval.as_nanos().max(1);
+            let intervals = u32::try_from(intervals).unwrap_or(u32::MAX);
+            state.correct(self.target, seconds, intervals);
             state.since = now;
         }
         state
@@ -165,11 +169,11 @@ impl State {
         }
     }
 
-    /// Ends an interval.
-    fn correct(&mut self, target: f64, seconds: f64) {
+    /// Ends as many intervals, within which the traces of some seconds have come.
+    fn correct(&mut self, target: f64, seconds: f64, intervals: u32) {
         for service in self.services.values_mut() {
             service.operations.retain(|_, operation| {
-                operation.correct(target, seconds);
+                operation.correct(target, seconds, intervals);
                 operation.idle < MOST_IDLE
             });
         }
@@ -183,11 +187,11 @@ impl State {
 }
 
 impl Operation {
-    fn correct(&mut self, target: f64, seconds: f64) {
+    fn correct(&mut self, target: f64, seconds: f64, intervals: u32) {
         let rate = self.kept / seconds;
         if !self.is_seen {
             // Nothing was asked of the probability, so nothing is known of it.
-            self.idle += 1;
+            self.idle = self.idle.saturating_add(intervals);
         } else {
             self.idle = 0;
             let factor = if rate > 0.0 {
@@ -249,8 +253,10 @@ const MOST_IDLE: u32 = 10;
 const MOST_SERVICES: usize = 256;
 /// Of all services. Clients hold 2,000 each.
 const MOST_OPERATIONS: usize = 2_000;
-/// The longest name that is counted, in bytes.
-const LONGEST: usize = 1_024;
+/// The longest name that is counted, in bytes. Clients read answers of 1 MiB.
+const LONGEST: usize = 256;
+/// The longest time over which a rate is a mean, unless the interval is longer.
+const LONGEST_MEAN: Duration = Duration::from_secs(60);
 const SHORTEST: Duration = Duration::from_millis(10);
 
 #[cfg(test)]
@@ -339,6 +345,28 @@ mod tests {
         );
         shop.kept("busy", "probabilistic", 0.16, 1_000_000);
         assert_eq!(shop.next("busy"), Some(LEAST));
+    }
+
+    #[test]
+    fn a_pause_after_a_burst_is_not_part_of_its_rate_and_counts_as_idle() {
+        let mut shop = Clocked::new(1.0);
+        shop.kept("busy", "probabilistic", 1.0, 6_000);
+        shop.now += Duration::from_secs(24 * 3_600);
+        assert_eq!(shop.probability("busy"), Some(0.01));
+        shop.now += Duration::from_secs(10 * 10);
+        assert_eq!(shop.probability("busy"), None, "forgotten");
+    }
+
+    #[test]
+    fn an_answer_is_one_that_clients_read() {
+        let shop = Clocked::new(1.0);
+        for n in 0..MOST_OPERATIONS {
+            shop.kept(&format!("{n:x<LONGEST$}"), "probabilistic", 1.0, 1);
+        }
+        let answer = shop.strategies.answer("shop", shop.now);
+        assert!(answer.contains("\"operation\":\"1999"));
+        // As the sampler bounds it.
+        assert!(answer.len() < 1 << 20, "{}", answer.len());
     }
 
     #[test]
