@@ -26,6 +26,8 @@ pub(super) struct Arrow {
     pub(super) x: f64,
     pub(super) y: f64,
     pub(super) text: String,
+    /// Whether the text has room beside the arrow.
+    pub(super) has_label: bool,
     pub(super) has_errors: bool,
 }
 
@@ -206,6 +208,7 @@ fn arrow(from: &Place, to: &Place) -> Arrow {
         x: middle.0,
         y: middle.1,
         text: String::new(),
+        has_label: true,
         has_errors: false,
     }
 }
@@ -214,8 +217,8 @@ fn arrow(from: &Place, to: &Place) -> Arrow {
 pub(super) const MAX_PLACES: usize = 60;
 const MAX_LABEL: usize = 20;
 /// The size of a service in the picture, and the room between two columns.
-const WIDTH: f64 = 160.0;
-const HEIGHT: f64 = 44.0;
+pub(super) const WIDTH: f64 = 160.0;
+pub(super) const HEIGHT: f64 = 44.0;
 const GAP: f64 = 150.0;
 
 #[cfg(test)]

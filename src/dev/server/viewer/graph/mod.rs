@@ -1,5 +1,6 @@
 //! `/graph`: which services call which, how often, how many calls fail, and how long they take.
 
+mod labels;
 mod layout;
 mod numbers;
 
@@ -12,6 +13,7 @@ use axum::response::Response;
 
 use crate::dev::server::state::ServerState;
 use crate::dev::server::viewer::answer::html;
+use crate::dev::server::viewer::graph::labels::keep_apart;
 use crate::dev::server::viewer::graph::layout::{Arrow, Place, layout};
 use crate::dev::server::viewer::graph::numbers::{Calls, Numbers};
 use crate::dev::server::viewer::picture::color;
@@ -143,6 +145,7 @@ pub(super) async fn show(State(state): State<Arc<ServerState>>) -> Response {
             arrow.set_numbers(&calls.numbers(seconds));
         }
     }
+    keep_apart(&places, &mut arrows, height);
     let services = graph.services.into_iter().enumerate().take(MAX_ROWS);
     let calls = graph.edges.into_iter().take(MAX_ROWS);
     let page = GraphPage {
