@@ -234,6 +234,23 @@ impl Span {
         Scope::of_span(self.downgrade())
     }
 
+    /// Makes this span active by moving it to the stack, until it is [taken back](Self::take_back). Meanwhile `self` is the
+    /// no-op span. So an owner that nobody else can reach is active without a second handle.
+    #[cfg(feature = "tower")]
+    #[inline(always)]
+    pub(crate) fn lend(&mut self) -> Lent {
+        Lent(stack::lend(self))
+    }
+
+    /// Takes back a span that was [lent](Self::lend).
+    #[cfg(feature = "tower")]
+    #[inline(always)]
+    pub(crate) fn take_back(&mut self, lent: &Lent) {
+        if let Some(span) = lent.0.and_then(stack::take_back) {
+            *self = span;
+        }
+    }
+
     /// Runs `f` with this span active, and returns what `f` returns. The span stays open.
     ///
     /// ```
@@ -253,6 +270,10 @@ impl Span {
         f()
     }
 }
+
+/// The place of a span that was [lent](Span::lend) to the stack.
+#[cfg(feature = "tower")]
+pub(crate) struct Lent(Option<u64>);
 
 /// Returns the active span of this thread, as a handle that does not own it. Without one, returns the no-op span.
 ///

@@ -10,7 +10,7 @@ use crate::span::{Span, SpanContext};
 /// An entry of the stack.
 #[derive(Debug)]
 pub(crate) enum Active {
-    /// An owner in a scope that the user opened, else a handle that does not own the span.
+    /// An owner in a scope that the user opened or if it was [lent](lend), else a handle that does not own the span.
     Span(Span),
     Context(SpanContext),
     /// A span that starts when it is asked for.
@@ -119,6 +119,13 @@ pub(super) fn push_span(span: Span) -> Option<u64> {
     push_made(foreign::mark(), || Active::Span(span))
 }
 
+/// Moves a span to the top and returns its id. If the stack is in use, the span stays where it is.
+#[cfg(feature = "tower")]
+#[inline(always)]
+pub(super) fn lend(span: &mut Span) -> Option<u64> {
+    push_made(foreign::mark(), || Active::Span(mem::take(span)))
+}
+
 #[inline(always)]
 fn push_made(mark: Mark, make: impl FnOnce() -> Active) -> Option<u64> {
     with_stack(|stack| {
@@ -152,6 +159,25 @@ pub(crate) fn remove(id: u64) {
 #[inline(never)]
 fn remove_any(id: u64) {
     drop(remove_entry(id));
+}
+
+/// Removes a span that was [lent](lend), which need not be on top.
+#[cfg(feature = "tower")]
+#[inline(always)]
+pub(super) fn take_back(id: u64) -> Option<Span> {
+    match with_stack(|stack| stack.take_top_span(id)).flatten() {
+        Some(span) => Some(span),
+        None => take_back_any(id),
+    }
+}
+
+#[cfg(feature = "tower")]
+#[inline(never)]
+fn take_back_any(id: u64) -> Option<Span> {
+    match remove_entry(id) {
+        Some((Active::Span(span), _)) => Some(span),
+        _ => None,
+    }
 }
 
 #[inline(always)]
@@ -291,7 +317,8 @@ impl Stack {
             return None;
         }
         let span = mem::take(span);
-        self.entries.truncate(len - 1);
+        // Forgotten, not dropped: the no-op span is left in it, and a drop would ask for the kind of the entry.
+        mem::forget(self.entries.pop());
         DEPTH.set(len - 1);
         Some(span)
     }

@@ -1,4 +1,5 @@
 use std::fmt::Display;
+use std::mem::{self, ManuallyDrop};
 
 use bytes::Buf;
 use http::{Extensions, HeaderMap, Method, StatusCode};
@@ -17,6 +18,7 @@ use crate::middleware::http::tapped::RequestReader;
 use crate::middleware::http::upgrade::Upgrade;
 use crate::middleware::side::Side;
 use crate::model::tags;
+use crate::scope::Lent;
 use crate::span::Span;
 
 /// A request and its response, and the only owner of its span.
@@ -183,17 +185,21 @@ impl Exchange {
 
     /// Runs a part of the work with the span active. A panic ends the span at once, because the code that catches it
     /// may keep the future or the body.
+    #[inline]
     pub(super) fn run<R>(&mut self, work: impl FnOnce() -> R) -> R {
-        let mut guard = EndsOnPanic(Some(self));
-        let result = {
-            let _scope = guard
-                .0
-                .as_ref()
-                .map(|exchange| exchange.span.activate_lent());
-            work()
-        };
-        guard.0 = None;
+        let entered = self.enter();
+        let result = work();
+        entered.leave();
         result
+    }
+
+    /// Makes the span active until [`Entered::leave`].
+    #[inline]
+    pub(super) fn enter(&mut self) -> Entered<'_> {
+        Entered {
+            lent: self.span.lend(),
+            exchange: self,
+        }
     }
 
     /// Records the head of the response.
@@ -242,7 +248,7 @@ impl Exchange {
             self.extras_mut().expect_trailers(&hooks.response_headers);
         }
         if let Some(upgrade) = self.take_upgrade() {
-            let span = std::mem::take(&mut self.span);
+            let span = mem::take(&mut self.span);
             match upgrade.answered(status, span) {
                 Some(span) => self.span = span,
                 None => return,
@@ -432,7 +438,7 @@ impl Exchange {
         if self.side == Side::Server && self.has_length() {
             span_tags::response_size(&self.span, self.bytes);
         }
-        std::mem::take(&mut self.span).finish();
+        mem::take(&mut self.span).finish();
     }
 }
 
@@ -451,13 +457,28 @@ impl Drop for Exchange {
 
 const MISSING: &str = "the status is missing";
 
-/// Ends the span if a panic drops this guard.
-struct EndsOnPanic<'a>(Option<&'a mut Exchange>);
+/// A part of the work, in which the span is active. If it is dropped without [`leave`](Self::leave), there was a panic.
+#[must_use]
+pub(super) struct Entered<'e> {
+    exchange: &'e mut Exchange,
+    lent: Lent,
+}
 
-impl Drop for EndsOnPanic<'_> {
+impl Entered<'_> {
+    /// Ends the part of the work.
+    #[inline]
+    pub(super) fn leave(self) {
+        // By hand, so that the code for a panic is not on the way.
+        let mut entered = ManuallyDrop::new(self);
+        let Self { exchange, lent } = &mut *entered;
+        exchange.span.take_back(lent);
+    }
+}
+
+impl Drop for Entered<'_> {
+    #[cold]
     fn drop(&mut self) {
-        if let Some(exchange) = &mut self.0 {
-            exchange.panicked();
-        }
+        self.exchange.span.take_back(&self.lent);
+        self.exchange.panicked();
     }
 }
