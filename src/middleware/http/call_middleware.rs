@@ -9,7 +9,7 @@ use crate::middleware::http::attempts::Attempts;
 use crate::middleware::http::exchange::Exchange;
 use crate::middleware::http::hooks::Hooks;
 use crate::middleware::http::protocol::Protocol;
-use crate::middleware::http::reqwest::{observed, record_request};
+use crate::middleware::http::reqwest::{Observed, record_request};
 use crate::middleware::http::settings::{Settings, settings};
 use crate::middleware::http::{names, redact};
 use crate::middleware::side::Side;
@@ -91,7 +91,7 @@ impl Middleware for CallMiddleware {
             .span()
             .is_recording()
             .then(|| request.url().clone());
-        let result = observed(hooks, exchange, url, next.run(request, extensions)).await;
+        let result = Observed::new(hooks, exchange, url, next.run(request, extensions)).await;
         match outer {
             Some(outer) => extensions.insert(outer),
             None => extensions.remove::<Arc<Attempts>>(),

@@ -92,8 +92,9 @@ where
     type Output = Result<Response<TracedBody<B>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let (scope, result) = ready!(this.inner.poll(cx));
+        let mut this = self.project();
+        let result = ready!(this.inner.as_mut().poll(cx));
+        let scope = this.inner.take_scope();
         let (mut exchange, settings) = match (scope, this.settings.take()) {
             (RequestScope::Span(exchange), Some(settings)) => (exchange, settings),
             (scope, _) => {

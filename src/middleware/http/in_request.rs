@@ -8,7 +8,7 @@ use crate::middleware::http::request_scope::RequestScope;
 
 /// A future that works on a request: the request's span is active in every poll, and while the future is dropped.
 ///
-/// It returns the scope beside its output. A future that is dropped before cancels the request.
+/// The scope outlasts the future. If the future is dropped before its end, the request is cancelled.
 #[pin_project(PinnedDrop)]
 pub(super) struct InRequest<F> {
     #[pin]
@@ -23,29 +23,14 @@ impl<F> InRequest<F> {
             scope,
         }
     }
-
-    /// Returns the future, unless it has ended.
-    #[cfg(feature = "reqwest")]
-    pub(super) fn inner_mut(&mut self) -> Option<&mut F>
-    where
-        F: Unpin,
-    {
-        self.inner.as_mut()
-    }
-
-    /// Sets the scope of a future that has not been polled.
-    #[cfg(feature = "reqwest")]
-    pub(super) fn set_scope(&mut self, scope: RequestScope) {
-        self.scope = scope;
-    }
 }
 
-impl<F: Future> Future for InRequest<F> {
-    type Output = (RequestScope, F::Output);
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+impl<F: Future> InRequest<F> {
+    /// Polls the future. Its output is not moved together with the scope, which [`take_scope`](Self::take_scope) gives.
+    #[inline]
+    pub(super) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let mut this = self.project();
-        let poll = this.scope.run(|| {
+        this.scope.run(|| {
             // The future was polled after it was ready.
             let Some(inner) = this.inner.as_mut().as_pin_mut() else {
                 return Poll::Pending;
@@ -55,8 +40,13 @@ impl<F: Future> Future for InRequest<F> {
                 this.inner.set(None);
             }
             poll
-        });
-        poll.map(|output| (this.scope.take(), output))
+        })
+    }
+
+    /// Takes the scope of a future that was ready.
+    #[inline]
+    pub(super) fn take_scope(self: Pin<&mut Self>) -> RequestScope {
+        self.project().scope.take()
     }
 }
 

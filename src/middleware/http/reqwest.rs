@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use http::Extensions;
+use pin_project::pin_project;
 use reqwest::{Body, Client, Request, Response, ResponseBuilderExt, Url, redirect};
 use reqwest_middleware::{Middleware, Next};
 
@@ -152,11 +153,12 @@ impl TracingMiddleware {
     }
 }
 
-// By hand, because a request that is not traced needs no box of its own.
+// By hand, because a request that is not traced needs no box of its own, and one that is traced is not in the box: a
+// future of the compiler's would hold it several times, and move it as often.
 impl Middleware for TracingMiddleware {
     fn handle<'s, 'e, 'n, 'f>(
         &'s self,
-        request: Request,
+        mut request: Request,
         extensions: &'e mut Extensions,
         next: Next<'n>,
     ) -> BoxFuture<'f>
@@ -166,141 +168,85 @@ impl Middleware for TracingMiddleware {
         'n: 'f,
         Self: 'f,
     {
+        let Settings { tracer, hooks, .. } = &*self.settings;
+        let redirects = self.redirect_client.as_ref();
         // A redirect outward is followed even if nothing is traced.
-        if self.settings.tracer.is_noop() && self.redirect_client.is_none() {
+        if tracer.is_noop() && redirects.is_none() {
             return next.run(request, extensions);
         }
-        Box::pin(Sending {
-            middleware: self,
-            url: None,
-            is_begun: false,
-            inner: InRequest::new(
-                Run::Waits {
-                    request,
-                    extensions,
-                    next,
-                },
-                RequestScope::Nothing,
-            ),
-        })
+        let redirects = redirects.map(|client| (client, Outward::new(&**tracer, &request)));
+        let begun = begin(&**tracer, hooks, || extensions.get().cloned(), &mut request);
+        let Some((mut exchange, url)) = begun else {
+            return follow(redirects, hooks, next.run(request, extensions));
+        };
+        let entered = exchange.enter();
+        let send = next.run(request, extensions);
+        entered.leave();
+        let send = follow(redirects, hooks, send);
+        Box::pin(Observed::new(hooks, exchange, url, send))
     }
 }
 
 type BoxFuture<'f> =
     Pin<Box<dyn Future<Output = reqwest_middleware::Result<Response>> + Send + 'f>>;
 
-/// A request that a middleware sends. Its span starts with the first poll.
-struct Sending<'f> {
-    middleware: &'f TracingMiddleware,
+/// Lets another client, if there is one, follow a redirect outward.
+fn follow<'f>(
+    redirects: Option<(&'f Client, Outward)>,
+    hooks: &'f Hooks<Request, Response>,
+    send: BoxFuture<'f>,
+) -> BoxFuture<'f> {
+    let Some((client, way)) = redirects else {
+        return send;
+    };
+    Box::pin(async move {
+        let response = send.await?;
+        match way.next(&hooks.destinations, &response) {
+            Some(request) => Ok(client.execute(request).await?),
+            None => Ok(response),
+        }
+    })
+}
+
+/// A request that is sent. Its span ends with the response.
+// By hand, because a future of the compiler's would move the response several times.
+#[pin_project]
+pub(super) struct Observed<'h, F> {
+    #[pin]
+    send: InRequest<F>,
+    hooks: &'h Hooks<Request, Response>,
+    /// The URL that was asked, if redirects are recorded.
     url: Option<Url>,
-    is_begun: bool,
-    inner: InRequest<Run<'f>>,
 }
 
-/// The rest of the middlewares, from which the request gets its response.
-// By hand, because a future of the compiler's would hold the request several times, and move it as often.
-#[expect(clippy::large_enum_variant, reason = "the future is boxed")]
-enum Run<'f> {
-    Waits {
-        request: Request,
-        extensions: &'f mut Extensions,
-        next: Next<'f>,
-    },
-    Runs(BoxFuture<'f>),
-    Over,
-}
-
-impl Future for Sending<'_> {
-    type Output = reqwest_middleware::Result<Response>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        if !this.is_begun {
-            this.is_begun = true;
-            this.begin();
-        }
-        let (scope, result) = ready!(Pin::new(&mut this.inner).poll(cx));
-        let hooks = &this.middleware.settings.hooks;
-        Poll::Ready(ended(hooks, scope, this.url.take(), result))
-    }
-}
-
-impl Sending<'_> {
-    fn begin(&mut self) {
-        let middleware = self.middleware;
-        let Settings { tracer, hooks, .. } = &*middleware.settings;
-        let Some(Run::Waits {
-            request,
-            extensions,
-            ..
-        }) = self.inner.inner_mut()
-        else {
-            return;
-        };
-        let way = middleware.redirect_client.as_ref();
-        let way = way.map(|client| (client, Outward::new(&**tracer, request)));
-        let attempts = extensions.get().cloned();
-        let begun = begin(&**tracer, hooks, attempts, request);
-        if let Some(way) = way
-            && let Some(run) = self.inner.inner_mut()
-        {
-            run.follow(way, &hooks.destinations);
-        }
-        if let Some((exchange, url)) = begun {
-            self.inner.set_scope(exchange.into());
-            self.url = url;
+impl<'h, F> Observed<'h, F> {
+    pub(super) fn new(
+        hooks: &'h Hooks<Request, Response>,
+        exchange: Exchange,
+        url: Option<Url>,
+        send: F,
+    ) -> Self {
+        Self {
+            send: InRequest::new(send, exchange.into()),
+            hooks,
+            url,
         }
     }
 }
 
-impl<'f> Run<'f> {
-    /// Lets another client follow a redirect outward.
-    fn follow(&mut self, (client, way): (&'f Client, Outward), destinations: &'f Destinations) {
-        let send = mem::replace(self, Self::Over);
-        *self = Self::Runs(Box::pin(async move {
-            let response = send.await?;
-            match way.next(destinations, &response) {
-                Some(request) => Ok(client.execute(request).await?),
-                None => Ok(response),
-            }
-        }));
-    }
-}
-
-impl Future for Run<'_> {
-    type Output = reqwest_middleware::Result<Response>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        if let Self::Waits { .. } = this
-            && let Self::Waits {
-                request,
-                extensions,
-                next,
-            } = mem::replace(this, Self::Over)
-        {
-            *this = Self::Runs(next.run(request, extensions));
-        }
-        match this {
-            Self::Runs(future) => future.as_mut().poll(cx),
-            _ => Poll::Pending,
-        }
-    }
-}
-
-/// Sends a request and ends its span with the response. `url` is the one that was asked, if redirects are recorded.
-pub(super) async fn observed<F, E>(
-    hooks: &Hooks<Request, Response>,
-    exchange: Exchange,
-    url: Option<Url>,
-    send: F,
-) -> Result<Response, E>
+impl<F, E> Future for Observed<'_, F>
 where
     F: Future<Output = Result<Response, E>>,
     E: Display + 'static,
 {
-    let (scope, result) = InRequest::new(send, exchange.into()).await;
-    ended(hooks, scope, url, result)
+    type Output = Result<Response, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let result = ready!(this.send.as_mut().poll(cx));
+        let scope = this.send.take_scope();
+        Poll::Ready(ended(this.hooks, scope, this.url.take(), result))
+    }
 }
 
 /// Ends the span of a request with the response.
@@ -319,9 +265,13 @@ fn ended<E: Display + 'static>(
                 let (status, headers) = (response.status(), response.headers());
                 details.read(exchange.span(), status, headers, response.extensions());
             }
-            if let Some(url) = &url {
-                record_redirect(&exchange, url, &response);
-            }
+            let url = url.filter(|asked| {
+                let is_same = asked == response.url();
+                if !is_same {
+                    record_redirect(&exchange, asked, &response);
+                }
+                is_same
+            });
             exchange.head(hooks, response.status(), response.headers(), &response);
             Ok(with_traced_body(response, exchange, url))
         }
@@ -333,11 +283,11 @@ fn ended<E: Display + 'static>(
 }
 
 /// Starts the span of a request and injects its context, if the request needs a span. Also returns a copy of the URL if
-/// redirects are recorded.
+/// redirects are recorded. `attempts` returns those of the call that the request is part of.
 pub(super) fn begin<T: Tracer + ?Sized>(
     tracer: &T,
     hooks: &Hooks<Request, Response>,
-    attempts: Option<Arc<Attempts>>,
+    attempts: impl FnOnce() -> Option<Arc<Attempts>>,
     request: &mut Request,
 ) -> Option<(Exchange, Option<Url>)> {
     if tracer.is_noop() {
@@ -362,7 +312,7 @@ pub(super) fn begin<T: Tracer + ?Sized>(
     }
     if span.is_recording() {
         let asked = request.url();
-        let host = Some(redact::without_userinfo(asked.authority()));
+        let host = Some(host_and_port(asked));
         record_request(&span, hooks, request, host);
         span_tags::target(&span, host, Some(asked.scheme()));
         hooks.request_headers.record(&span, request.headers());
@@ -373,20 +323,22 @@ pub(super) fn begin<T: Tracer + ?Sized>(
     } else {
         share.strip(tracer, request.headers_mut());
     }
-    let method = request.method();
-    let details = Details::of_client(hooks.details.as_deref(), attempts, &span);
-    let contents = Contents::of(&span, request.url().query(), request.headers());
+    let url = span.is_recording().then(|| request.url().clone());
+    let attempts = attempts();
+    let is_plain = attempts.is_none() && hooks.add_nothing(&span);
+    let exchange = Exchange::new(span, Side::Client, Protocol::Http, request.method());
+    if is_plain {
+        return Some((exchange, url));
+    }
+    let span = exchange.span();
+    let details = Details::of_client(hooks.details.as_deref(), attempts, span);
+    let contents = Contents::of(span, request.url().query(), request.headers());
     if let Some(contents) = &contents
         && let Some(bytes) = request.body().and_then(Body::as_bytes)
         && let Some(text) = contents.request()
     {
         text.push(bytes);
     }
-    let exchange = Exchange::new(span, Side::Client, Protocol::Http, method);
-    let url = exchange
-        .span()
-        .is_recording()
-        .then(|| request.url().clone());
     Some((exchange.detailed(details).with_contents(contents), url))
 }
 
@@ -400,17 +352,27 @@ pub(super) fn record_request(
     span_tags::with_url(
         hooks,
         request,
-        |request, url| write_url(url, request.url()),
+        |request, url| write_url(url, request.url(), peer),
         |url| span_tags::http(span, Side::Client, request.method(), url, peer),
     );
 }
 
-fn write_url(text: &mut String, url: &Url) {
+fn write_url(text: &mut String, url: &Url, authority: Option<&str>) {
     if url.has_authority() {
-        let (scheme, authority) = (Some(url.scheme()), Some(url.authority()));
-        redact::push_url(text, scheme, authority, url.path(), url.query());
+        let authority = authority.or_else(|| Some(url.authority()));
+        redact::push_url(text, Some(url.scheme()), authority, url.path(), url.query());
     } else {
         redact::push_url_text(text, url.as_str());
+    }
+}
+
+/// Returns the authority of a URL without user name and password.
+fn host_and_port(url: &Url) -> &str {
+    let authority = url.authority();
+    // To ask for them takes less than to search for an `@`.
+    match url.username().is_empty() && url.password().is_none() {
+        true => authority,
+        false => redact::without_userinfo(authority),
     }
 }
 
@@ -430,19 +392,16 @@ fn record_redirect(exchange: &Exchange, asked: &Url, response: &Response) {
     }
 }
 
-/// Returns the response with a body that ends the span. `asked` is the URL of the request, if there is a copy.
-fn with_traced_body(response: Response, mut exchange: Exchange, asked: Option<Url>) -> Response {
+/// Returns the response with a body that ends the span. `url` is a copy of its URL, if there is one.
+fn with_traced_body(response: Response, mut exchange: Exchange, url: Option<Url>) -> Response {
     // A body that nobody waits for is not converted, because that allocates.
-    if response.content_length() == Some(0) || exchange.is_dropped() {
+    if exchange.is_dropped() || response.content_length() == Some(0) {
         exchange.complete();
     }
     if exchange.is_over() {
         return response;
     }
-    let url = match asked {
-        Some(asked) if asked == *response.url() => asked,
-        _ => response.url().clone(),
-    };
+    let url = url.unwrap_or_else(|| response.url().clone());
     let (mut parts, body) = http::Response::<Body>::from(response).into_parts();
     // The conversion back takes the URL from an extension that only this builder can add.
     let mut marked = http::Response::builder();

@@ -3,7 +3,7 @@ use std::future::Future;
 use reqwest::{RequestBuilder, Response};
 
 use crate::middleware::http::hooks::Hooks;
-use crate::middleware::http::reqwest::{begin, observed};
+use crate::middleware::http::reqwest::{Observed, begin};
 use crate::tracer::Tracer;
 
 /// A request that can be sent with a span, without a middleware on the client. Every host gets trace headers and
@@ -46,8 +46,10 @@ impl SendTraced for RequestBuilder {
         let (client, request) = self.build_split();
         let mut request = request?;
         let hooks = &Hooks::DEFAULT;
-        match begin(tracer, hooks, None, &mut request) {
-            Some((exchange, url)) => observed(hooks, exchange, url, client.execute(request)).await,
+        match begin(tracer, hooks, || None, &mut request) {
+            Some((exchange, url)) => {
+                Observed::new(hooks, exchange, url, client.execute(request)).await
+            }
             None => client.execute(request).await,
         }
     }

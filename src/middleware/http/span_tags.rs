@@ -115,11 +115,13 @@ pub(super) fn http(
 ) {
     let names = span.tag_names();
     if names.has_opentracing() {
-        span.set_tags(&[
+        let tags = [
             (tags::HTTP_METHOD, method.as_str().into()),
             (tags::HTTP_URL, url.into()),
             (tags::PEER_ADDRESS, peer.into()),
-        ]);
+        ];
+        // A value that is not set would take the longer way, and a server has none.
+        span.set_tags(if peer.is_some() { &tags } else { &tags[..2] });
     }
     if names.has_opentelemetry() {
         otel_tags::request(span, side, method, url);

@@ -58,6 +58,25 @@ fn is_cancelled(span: &OwnedSpan) -> bool {
 }
 
 #[test]
+fn a_scope_that_a_handler_forgets_leaves_the_span_of_its_request_alone() {
+    let (tracer, spans) = recording_tracer();
+    let inner = tracer.clone();
+    let handler = service_fn(move |_: Request<()>| {
+        // The scope stays above that of the request.
+        std::mem::forget(active_span().activate());
+        inner.start_span("child").finish();
+        std::future::ready(reply(200, Empty::<Bytes>::new()))
+    });
+    let mut server = ServerLayer::new(tracer).wrap(handler);
+    let mut cx = Context::from_waker(Waker::noop());
+    let answer = pin!(server.call(Request::new(()))).poll(&mut cx);
+    assert!(answer.is_ready());
+    assert_eq!(spans.tree(), "HTTP GET\n  child");
+    let request = spans.find("HTTP GET").expect("finished");
+    assert_eq!(request.tag_text("http.status_code"), "200");
+}
+
+#[test]
 fn the_span_covers_a_body_of_three_chunks() {
     run(async {
         let (tracer, spans) = recording_tracer();
