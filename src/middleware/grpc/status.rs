@@ -129,9 +129,12 @@ pub(crate) fn is_response(headers: &HeaderMap) -> bool {
     is_content(headers) || first_value(headers, &GRPC_STATUS).is_some()
 }
 
-/// Returns the status in trailers, or in the headers of a response that has no body.
+/// Returns the status in trailers, or in the headers of a response that has no body, and its message if it is an error.
 pub(crate) fn status(headers: &HeaderMap) -> Option<(Code, Cow<'_, str>)> {
     let code = Code::from_header(first_value(headers, &GRPC_STATUS)?.as_bytes());
+    if code == Code::OK {
+        return Some((code, Cow::Borrowed(""))); // whose message nobody asks for
+    }
     let message = first_value(headers, &GRPC_MESSAGE);
     let message = message.map_or(Cow::Borrowed(""), |message| {
         percent_decode(message.as_bytes()).decode_utf8_lossy()

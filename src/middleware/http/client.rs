@@ -197,8 +197,12 @@ pub(super) fn begin(
         return RequestScope::Nothing;
     }
     if span.is_recording() {
-        let host = host(request);
         let peer = hooks.peer_address.as_deref();
+        // A gRPC call has no URL, which needs the host in any case.
+        let host = match (protocol, peer) {
+            (Protocol::Grpc, Some(_)) => None,
+            _ => host(request),
+        };
         let peer = peer.or_else(|| host.map(redact::without_userinfo));
         let from = (Side::Client, protocol);
         span_tags::request(&span, hooks, from, request, Origin::Host(host), peer);
