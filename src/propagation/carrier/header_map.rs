@@ -1,4 +1,4 @@
-use http::header::{Entry, InvalidHeaderValue};
+use http::header::InvalidHeaderValue;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::propagation::carrier::header_set::Place;
@@ -59,7 +59,8 @@ impl TextMapWriter for HeaderMap {
     }
 
     fn set_key(&mut self, key: &Key, value: &[u8]) -> bool {
-        value_of(value).is_ok_and(|value| put(self, key.header_name(), value))
+        // `insert` would panic on a full map.
+        value_of(value).is_ok_and(|value| self.try_insert(key.header_name(), value).is_ok())
     }
 }
 
@@ -193,24 +194,6 @@ fn remove(headers: &mut HeaderMap, is_stale: &dyn Fn(&str) -> bool) {
     let stale: Vec<_> = stale.cloned().collect();
     for name in stale {
         headers.remove(name);
-    }
-}
-
-/// Replaces all values of `name`. (`insert` would panic on a full map, and return the old value.)
-#[inline]
-fn put(headers: &mut HeaderMap, name: &HeaderName, value: HeaderValue) -> bool {
-    let has_extra_values = headers.len() > headers.keys_len();
-    match headers.try_entry(name) {
-        Ok(Entry::Occupied(mut entry)) => {
-            if has_extra_values {
-                entry.insert(value);
-            } else {
-                *entry.get_mut() = value;
-            }
-            true
-        }
-        Ok(Entry::Vacant(entry)) => entry.try_insert(value).is_ok(),
-        Err(_) => false,
     }
 }
 
