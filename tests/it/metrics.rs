@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 
 use tracehound::JaegerTracer;
 use tracehound::metrics::{
-    Counter, CounterHandle, DropCause, DropCounts, GaugeHandle, InMemoryMetrics, Labels,
-    MetricName, MetricsFactory, MetricsPage, TextFormat, TimerHandle,
+    Counter, DropCause, DropCounts, InMemoryMetrics, Labels, MetricsPage, TextFormat,
 };
 use tracehound::prelude::*;
 use tracehound::reporter::{FinishedSpan, InMemoryReporter, Reporter, Unsent};
@@ -15,6 +14,10 @@ use tracehound::sampler::ConstSampler;
 use tracehound::tracer::TracerBuilder;
 
 use crate::exposition::parse;
+
+#[cfg(feature = "metrics")]
+mod facade;
+mod factory;
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -294,227 +297,6 @@ fn counters_on_a_page_and_in_a_library_never_fall() {
     tracer.flush(LONG);
     assert_eq!(tracer.metrics().get(Counter::ReporterSpansOk), 0);
     assert_eq!(shown(), 1, "a fall would read as a restart");
-}
-
-#[test]
-fn a_factory_has_everything_after_a_flush_and_after_the_close() {
-    let library = InMemoryMetrics::new();
-    let builder = builder().reporter(Losing::default()).flush_interval(LONG);
-    let tracer = builder
-        .metrics_factory(library.clone())
-        .build()
-        .expect("named");
-    let agrees = |when: &str| {
-        for &(counter, value) in tracer.metrics().snapshot().counters() {
-            let name = format!("jaeger_tracer_{}", counter.name());
-            let told = library.counter_value(&name, counter.labels());
-            assert_eq!(told, value, "{counter} {when}");
-        }
-        let queued = library.gauge_value("jaeger_tracer_reporter_queue_length", &[]);
-        let length = tracer.metrics().snapshot().queue_length();
-        assert_eq!(
-            queued,
-            Some(i64::try_from(length).expect("small")),
-            "{when}"
-        );
-    };
-    for _ in 0..20 {
-        tracer.start_span("checkout").finish();
-    }
-    assert_eq!(library.counters().len(), 0, "no span waits for the factory");
-    tracer.flush(LONG);
-    agrees("after a flush");
-    for _ in 0..20 {
-        tracer.start_span("checkout").finish();
-    }
-    tracer.close(LONG);
-    agrees("after the close");
-    let page = MetricsPage::new(TextFormat::OpenMetrics)
-        .with(&tracer.metrics())
-        .with(&library);
-    parse(&page.finish(), true);
-}
-
-#[test]
-fn a_factory_is_told_at_each_flush_interval() {
-    let library = InMemoryMetrics::new();
-    let builder = builder().reporter(InMemoryReporter::new());
-    let builder = builder.flush_interval(Duration::from_millis(1));
-    let tracer = builder
-        .metrics_factory(library.clone())
-        .build()
-        .expect("named");
-    tracer.start_span("checkout").finish();
-    let deadline = Instant::now() + LONG;
-    let ok = [("result", "ok")];
-    while library.counter_value("jaeger_tracer_reporter_spans", &ok) == 0 {
-        assert!(Instant::now() < deadline, "{library:?}");
-        thread::yield_now();
-    }
-}
-
-/// A factory of a user's own whose every part panics.
-struct Panicking {
-    makes_handles: bool,
-}
-
-struct Handle;
-
-fn panic_as_user_code() -> ! {
-    std::panic::resume_unwind(Box::new("a panic of a metrics library"))
-}
-
-impl MetricsFactory for Panicking {
-    fn counter(&self, _: &MetricName<'_>) -> Box<dyn CounterHandle> {
-        match self.makes_handles {
-            true => Box::new(Handle),
-            false => panic_as_user_code(),
-        }
-    }
-
-    fn gauge(&self, _: &MetricName<'_>) -> Box<dyn GaugeHandle> {
-        match self.makes_handles {
-            true => Box::new(Handle),
-            false => panic_as_user_code(),
-        }
-    }
-
-    fn timer(&self, _: &MetricName<'_>) -> Box<dyn TimerHandle> {
-        panic_as_user_code()
-    }
-}
-
-impl CounterHandle for Handle {
-    fn add(&self, _: u64) {
-        panic_as_user_code()
-    }
-}
-
-impl GaugeHandle for Handle {
-    fn set(&self, _: i64) {
-        panic_as_user_code()
-    }
-}
-
-#[test]
-fn a_panicking_metrics_library_is_counted_and_spans_are_sent_all_the_same() {
-    for makes_handles in [true, false] {
-        let spans = InMemoryReporter::new();
-        let builder = builder().reporter(spans.clone());
-        let tracer = builder.metrics_factory(Panicking { makes_handles }).build();
-        let tracer = tracer.expect("named");
-        for _ in 0..3 {
-            tracer.start_span("checkout").finish();
-            assert!(tracer.flush(LONG).is_complete());
-        }
-        assert_eq!(spans.spans().len(), 3);
-        assert!(tracer.metrics().get(Counter::CallbackPanics) > 0);
-    }
-}
-
-#[cfg(feature = "metrics")]
-mod facade {
-    use super::*;
-
-    use std::collections::BTreeMap;
-    use std::sync::atomic::{AtomicU64, Ordering};
-
-    use metrics::{
-        Counter, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString,
-        Unit, with_local_recorder,
-    };
-    use tracehound::metrics::FacadeMetrics;
-    use tracehound::observer::RpcMetrics;
-
-    /// A recorder of the crate `metrics` that keeps what it is told.
-    #[derive(Default)]
-    struct Kept {
-        numbers: Mutex<BTreeMap<String, Arc<AtomicU64>>>,
-        seconds: Arc<Mutex<Vec<f64>>>,
-        help: Mutex<BTreeMap<String, String>>,
-    }
-
-    impl Kept {
-        fn number(&self, key: &Key) -> Arc<AtomicU64> {
-            let labels = key
-                .labels()
-                .map(|it| format!(",{}={}", it.key(), it.value()));
-            let name = key.name().to_owned() + &labels.collect::<String>();
-            let mut numbers = self.numbers.lock().expect("not poisoned");
-            numbers.entry(name).or_default().clone()
-        }
-
-        fn value(&self, name: &str) -> Option<u64> {
-            let numbers = self.numbers.lock().expect("not poisoned");
-            numbers.get(name).map(|it| it.load(Ordering::Relaxed))
-        }
-    }
-
-    struct Seconds(Arc<Mutex<Vec<f64>>>);
-
-    impl HistogramFn for Seconds {
-        fn record(&self, value: f64) {
-            self.0.lock().expect("not poisoned").push(value);
-        }
-    }
-
-    impl Recorder for Kept {
-        fn describe_counter(&self, name: KeyName, _: Option<Unit>, help: SharedString) {
-            let mut known = self.help.lock().expect("not poisoned");
-            known.insert(name.as_str().to_owned(), help.into_owned());
-        }
-
-        fn describe_gauge(&self, name: KeyName, unit: Option<Unit>, help: SharedString) {
-            self.describe_counter(name, unit, help);
-        }
-
-        fn describe_histogram(&self, name: KeyName, unit: Option<Unit>, help: SharedString) {
-            assert_eq!(unit, Some(Unit::Seconds));
-            self.describe_counter(name, unit, help);
-        }
-
-        fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
-            Counter::from_arc(self.number(key))
-        }
-
-        fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
-            Gauge::from_arc(self.number(key))
-        }
-
-        fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
-            Histogram::from_arc(Arc::new(Seconds(self.seconds.clone())))
-        }
-    }
-
-    #[test]
-    fn the_recorder_of_the_crate_metrics_gets_the_metrics() {
-        let kept = Kept::default();
-        let tracer = with_local_recorder(&kept, || {
-            let builder = builder().reporter(InMemoryReporter::new());
-            let builder = builder.metrics_factory(FacadeMetrics);
-            let tracer = builder.observer(RpcMetrics::new(FacadeMetrics)).build();
-            let tracer = tracer.expect("named");
-            let span = tracer.build_span("pay").tag("span.kind", "server");
-            span.start().finish();
-            tracer
-        });
-        tracer.flush(LONG);
-        let expected = [
-            ("jaeger_tracer_finished_spans,sampled=y", 1),
-            ("jaeger_tracer_reporter_spans,result=ok", 1),
-            ("jaeger_tracer_reporter_queue_length", 0),
-            (
-                "jaeger_rpc_requests,component=jaeger,endpoint=pay,error=false",
-                1,
-            ),
-        ];
-        for (name, value) in expected {
-            assert_eq!(kept.value(name), Some(value), "{name}");
-        }
-        assert_eq!(kept.seconds.lock().expect("not poisoned").len(), 1);
-        let help = kept.help.lock().expect("not poisoned");
-        assert_eq!(help["jaeger_tracer_finished_spans"], "Spans finished.");
-    }
 }
 
 #[test]
