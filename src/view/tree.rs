@@ -223,11 +223,18 @@ fn parents(spans: &[TreeSpan<'_>]) -> Vec<(Option<usize>, Link)> {
         let key = (span.span_id(), span.service_name());
         by_service.entry(key).or_insert(index);
     }
+    // The server ends first, so its span often comes first.
+    let mut clients: HashMap<SpanId, usize> = HashMap::new();
+    if by_id.len() < spans.len() {
+        for (index, span) in spans.iter().enumerate() {
+            if span.has_kind(tags::SPAN_KIND_CLIENT) {
+                clients.entry(span.span_id()).or_insert(index);
+            }
+        }
+    }
     let parent = |index: usize| {
         let span = spans[index];
-        let twin = by_id.get(&span.span_id()).copied();
-        if let Some(twin) = twin.filter(|&twin| twin != index)
-            && spans[twin].has_kind(tags::SPAN_KIND_CLIENT)
+        if let Some(&twin) = clients.get(&span.span_id())
             && span.has_kind(tags::SPAN_KIND_SERVER)
         {
             return (Some(twin), Link::ChildOf);
@@ -344,6 +351,23 @@ mod tests {
                 ("inner", &[(60, 80)]),
             ])
         );
+    }
+
+    #[test]
+    fn a_server_with_the_id_of_its_client_is_below_it_whichever_comes_first() {
+        let client = || span("shop", "call", 1, 0, 100).tag("span.kind", "client");
+        let server = || span("pay", "charge", 1, 10, 90).tag("span.kind", "server");
+        let inner = || span("pay", "read", 2, 20, 30).child_of(1);
+        for spans in [[client(), server(), inner()], [inner(), server(), client()]] {
+            let trace = trace(spans);
+            let tree = Tree::new(&trace);
+            let shape = tree.nodes.iter();
+            let shape: Vec<_> = shape
+                .map(|node| (node.span.operation_name(), node.parent))
+                .collect();
+            let expected = [("call", None), ("charge", Some(0)), ("read", Some(1))];
+            assert_eq!(shape, expected);
+        }
     }
 
     #[test]
