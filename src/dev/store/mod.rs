@@ -315,7 +315,16 @@ impl StoredTrace {
 
     /// Returns the process as this trace shares it, and how many bytes it adds to the trace.
     fn process(&mut self, process: &Arc<Process>) -> (Arc<Process>, usize) {
-        if let Some(known) = self.processes.iter().find(|known| *known == process) {
+        let is_same = |known: &&Arc<Process>| Arc::ptr_eq(known, process);
+        let same = self.processes.iter().find(is_same);
+        // Each span of a batch comes here, so a process that is large is not compared with others.
+        let same = same.or_else(|| {
+            let is_small = process.tags.len() <= MAX_COMPARED_TAGS
+                && size_of_tags(&process.tags) <= MAX_COMPARED_BYTES;
+            let mut known = self.processes.iter().filter(|_| is_small);
+            known.find(|known| *known == process)
+        });
+        if let Some(known) = same {
             return (known.clone(), 0);
         }
         if self.processes.len() == MAX_PROCESSES {
@@ -348,3 +357,6 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const MAX_CLIENTS: usize = 256;
 /// How many processes a trace looks through for one that it can share.
 const MAX_PROCESSES: usize = 16;
+/// The tags of a process that is compared with others, and their bytes.
+const MAX_COMPARED_TAGS: usize = 64;
+const MAX_COMPARED_BYTES: usize = 8 << 10;

@@ -198,3 +198,19 @@ fn the_parent_is_the_first_reference_as_in_a_jaeger_backend() {
     assert_eq!(span.references.len(), 1);
     assert_eq!(span.references[0].span_id.get(), 1);
 }
+
+#[test]
+fn spans_share_their_process_and_a_large_one_only_within_a_batch() {
+    let (mut store, now) = (TraceStore::new(GENEROUS), instant_now());
+    for (trace, tags, shared) in [(1, 3, 1), (2, 1_000, 2)] {
+        for ids in [1..=2, 3..=4] {
+            let tags = (0..tags).map(|n| Tag::new("tag", n)).collect();
+            let process = Arc::new(Process::new("shop", tags));
+            let batch = batch("shop", ids.map(|id| wire(trace, id, 0)));
+            store.insert(ReceivedBatch { process, ..batch }, now);
+        }
+        let spans = store.traces().pop().expect("held").spans;
+        let places: HashSet<_> = spans.iter().map(|span| Arc::as_ptr(&span.process)).collect();
+        assert_eq!(places.len(), shared, "{tags} tags");
+    }
+}
