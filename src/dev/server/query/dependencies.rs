@@ -36,16 +36,12 @@ pub(super) async fn dependencies(
         Err(refusal) => return refusal.into_response(),
     };
     let traces = state.look(TraceStore::traces);
-    let mut calls = BTreeMap::<(String, String), usize>::new();
-    for trace in &traces {
+    let within = traces.iter().filter(|trace| {
         let starts = trace.spans.iter().map(|span| span.span.start.as_micros());
-        if starts
-            .min()
-            .is_some_and(|first| (start..=end).contains(&first))
-        {
-            count(trace, &mut calls);
-        }
-    }
+        let first = starts.min();
+        first.is_some_and(|first| (start..=end).contains(&first))
+    });
+    let calls = calls(within);
     let service = parameter(&parameters, "service");
     let calls = calls.into_iter().filter(|((parent, child), _)| {
         service.is_none_or(|service| parent == service || child == service)
@@ -58,17 +54,22 @@ pub(super) async fn dependencies(
     answer(&parameters, &Envelope::found(calls.collect(), Vec::new()))
 }
 
-/// Counts the spans below other spans, those of one service too, as Jaeger 2 does.
-fn count(trace: &Trace, calls: &mut BTreeMap<(String, String), usize>) {
-    let tree = Tree::new(trace);
-    for node in &tree.nodes {
-        let parent = node.parent.and_then(|parent| tree.nodes.get(parent));
-        if let Some(parent) = parent {
-            let names = [parent, node].map(|node| node.span.service_name().to_owned());
-            let [parent, child] = names;
-            *calls.entry((parent, child)).or_default() += 1;
+/// Counts the spans below other spans by the services of both, those of one service too, as Jaeger 2 does.
+pub(crate) fn calls<'a>(
+    traces: impl IntoIterator<Item = &'a Trace>,
+) -> BTreeMap<(String, String), usize> {
+    let mut calls = BTreeMap::new();
+    for trace in traces {
+        let tree = Tree::new(trace);
+        for node in &tree.nodes {
+            let parent = node.parent.and_then(|parent| tree.nodes.get(parent));
+            if let Some(parent) = parent {
+                let names = [parent, node].map(|node| node.span.service_name().to_owned());
+                *calls.entry(names.into()).or_default() += 1;
+            }
         }
     }
+    calls
 }
 
 /// Returns the first and the last moment, in microseconds since the epoch. The parameters are in milliseconds.
@@ -81,3 +82,23 @@ fn window(parameters: &[(String, String)]) -> Result<(i64, i64), Refusal> {
 
 /// A day in milliseconds.
 const DAY: i64 = 24 * 60 * 60 * 1_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::fixtures::{span, trace};
+
+    #[test]
+    fn calls_within_a_service_count_too() {
+        let traces = [trace([
+            span("shop", "checkout", 1, 0, 100),
+            span("shop", "prepare", 2, 0, 10).child_of(1),
+            span("pay", "charge", 3, 10, 20).child_of(2),
+            span("pay", "charge", 4, 30, 40).child_of(1),
+            span("lost", "orphan", 5, 0, 1).child_of(99),
+        ])];
+        let names = |parent: &str, child: &str| (parent.to_owned(), child.to_owned());
+        let expected = [(names("shop", "pay"), 2), (names("shop", "shop"), 1)];
+        assert_eq!(calls(&traces), BTreeMap::from(expected));
+    }
+}

@@ -3,7 +3,7 @@
 //! Requests, answers and errors have the form of Jaeger's. A search may do without a service, and without a time it
 //! looks through all traces.
 
-mod dependencies;
+pub(crate) mod dependencies;
 mod metrics;
 mod names;
 mod otlp;

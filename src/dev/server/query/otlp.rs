@@ -1,6 +1,7 @@
 //! Traces in the JSON of OTLP, as the third version of the API has them.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -12,7 +13,7 @@ use crate::model::{
     non_finite, tags,
 };
 use crate::reporter::OwnedSpan;
-use crate::view::Trace;
+use crate::view::{ReceivedSpan, Trace};
 
 /// A `TracesData` with the spans of traces. The spans of one process stand together.
 #[derive(Serialize)]
@@ -39,7 +40,7 @@ struct ScopeSpans<'a> {
     spans: Vec<SpanJson<'a>>,
 }
 
-#[derive(PartialEq, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 struct Scope<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     name: &'a str,
@@ -137,13 +138,14 @@ impl<'a> TracesData<'a> {
     pub(super) fn new(traces: &'a [Trace]) -> Self {
         let mut resource_spans = Vec::new();
         for trace in traces {
-            let mut groups: Vec<(&Arc<Process>, Vec<&OwnedSpan>)> = Vec::new();
-            for received in &trace.spans {
-                let process = &received.process;
-                let same = |(known, _): &&mut (&Arc<Process>, _)| Arc::ptr_eq(known, process);
-                match groups.iter_mut().rev().find(same) {
-                    Some((_, spans)) => spans.push(&received.span),
-                    None => groups.push((process, vec![&received.span])),
+            let mut groups: Vec<(&Process, Vec<&OwnedSpan>)> = Vec::new();
+            // By address: spans with equal processes share one.
+            let mut places: HashMap<*const Process, usize> = HashMap::new();
+            for ReceivedSpan { span, process } in trace.spans.iter().map(|span| &**span) {
+                let place = *places.entry(Arc::as_ptr(process)).or_insert(groups.len());
+                match groups.get_mut(place) {
+                    Some((_, spans)) => spans.push(span),
+                    None => groups.push((process, vec![span])),
                 }
             }
             let groups = groups.into_iter();
@@ -161,11 +163,13 @@ impl<'a> ResourceSpans<'a> {
         };
         let tags = process.tags.iter().map(Attribute::new);
         let mut scope_spans: Vec<ScopeSpans<'a>> = Vec::new();
+        let mut places: HashMap<Scope<'a>, usize> = HashMap::new();
         for span in spans {
             let [name, version] = [SCOPE_NAME, SCOPE_VERSION].map(|key| tag_text(span, key));
             let scope = Scope { name, version };
             let json = SpanJson::new(span);
-            match scope_spans.iter_mut().rev().find(|of| of.scope == scope) {
+            let place = *places.entry(scope).or_insert(scope_spans.len());
+            match scope_spans.get_mut(place) {
                 Some(of) => of.spans.push(json),
                 None => scope_spans.push(ScopeSpans {
                     scope,

@@ -54,7 +54,7 @@ struct CallRow {
 
 /// The services of traces and the calls between them.
 #[derive(Debug, Default)]
-pub(super) struct Graph {
+struct Graph {
     /// The requests that each service has got: its spans whose parents are of other services, or which have none.
     services: BTreeMap<String, Calls>,
     edges: BTreeMap<(String, String), Calls>,
@@ -87,12 +87,6 @@ impl Graph {
                 add(self.edges.entry(edge).or_default());
             }
         }
-    }
-
-    /// Returns the calls from one service to another, with their numbers.
-    pub(super) fn calls(&self) -> impl Iterator<Item = (&(String, String), usize)> {
-        let edges = self.edges.iter();
-        edges.map(|(names, calls)| (names, calls.durations.len()))
     }
 
     /// Returns the seconds that the traces span, at least one.

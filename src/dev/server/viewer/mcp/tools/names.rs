@@ -7,8 +7,8 @@ use regex_lite::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{deadline_after, instant_now};
+use crate::dev::server::query::dependencies::calls;
 use crate::dev::server::state::ServerState;
-use crate::dev::server::viewer::graph::Graph;
 use crate::dev::server::viewer::mcp::allowance::Allowance;
 use crate::dev::server::viewer::mcp::tools::times::Interval;
 use crate::dev::store::TraceStore;
@@ -139,16 +139,15 @@ pub(super) fn dependencies(
     )?;
     let traces = state.look(TraceStore::traces);
     let within = traces.iter().filter(|trace| interval.has(trace));
-    let graph: Graph = within.collect();
     let mut allowance = Allowance::new();
     let mut dependencies = Vec::new();
-    for ((caller, callee), call_count) in graph.calls() {
+    for ((caller, callee), call_count) in calls(within) {
         if !allowance.take(ITEM) {
             break;
         }
         dependencies.push(Dependency {
-            caller: allowance.text(caller),
-            callee: allowance.text(callee),
+            caller: allowance.text(&caller),
+            callee: allowance.text(&callee),
             call_count,
         });
     }
