@@ -1,7 +1,8 @@
 //! The HTTP side of the embedded agent: a collector, a sampling server, and the viewer.
 //!
 //! It listens on loopback and answers only requests for a loopback name. A web page whose own name resolves to this
-//! address (DNS rebinding) is refused for its `Host` header, and one that has another origin for its `Origin`.
+//! address (DNS rebinding) is refused for its `Host` header, and one that has another origin for its `Origin` or
+//! `Sec-Fetch-Site`.
 
 use std::io;
 use std::net::{IpAddr, TcpListener};
@@ -123,6 +124,9 @@ async fn guard(request: Request, next: Next) -> Response {
     if !comes_from_loopback(request.headers()) {
         return forbidden("the Origin header must name the loopback interface\n");
     }
+    if is_part_of_foreign_page(request.headers()) {
+        return forbidden("a page elsewhere may link to this server, but not use it\n");
+    }
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     for (name, value) in [
@@ -159,6 +163,15 @@ fn comes_from_loopback(headers: &HeaderMap) -> bool {
         let uri = Uri::try_from(origin.as_bytes());
         uri.is_ok_and(|uri| uri.scheme().is_some() && uri.authority().is_some_and(is_loopback))
     })
+}
+
+/// Returns whether a page elsewhere loads something from here, as a picture for example: browsers send no `Origin` with
+/// that. To follow a link is no such request.
+fn is_part_of_foreign_page(headers: &HeaderMap) -> bool {
+    let is = |name, value: &str| headers.get(name).is_some_and(|found| found == value);
+    is("sec-fetch-site", "cross-site")
+        && !is("sec-fetch-mode", "navigate")
+        && !headers.contains_key(header::ORIGIN)
 }
 
 fn is_loopback(authority: &Authority) -> bool {

@@ -323,6 +323,28 @@ fn a_request_of_another_origin_is_refused() {
 }
 
 #[test]
+fn a_page_elsewhere_may_link_to_the_viewer_but_not_use_it() {
+    let server = start();
+    let address = server.query_address();
+    let status = |site: &str, mode: &str, more: &str| {
+        let request = format!(
+            "GET /api/services HTTP/1.1\r\nHost: {address}\r\nSec-Fetch-Site: {site}\r\n\
+             Sec-Fetch-Mode: {mode}\r\n{more}Connection: close\r\n\r\n"
+        );
+        exchange(address, request.as_bytes()).status
+    };
+    assert_eq!(status("cross-site", "no-cors", ""), 403);
+    assert_eq!(status("cross-site", "navigate", ""), 200);
+    let own = "Origin: http://localhost:3000\r\n";
+    assert_eq!(status("cross-site", "cors", own), 200);
+    let foreign = "Origin: http://evil.example\r\n";
+    assert_eq!(status("cross-site", "navigate", foreign), 403);
+    for site in ["same-origin", "same-site", "none"] {
+        assert_eq!(status(site, "no-cors", ""), 200, "{site}");
+    }
+}
+
+#[test]
 fn a_page_is_written_to_a_file() {
     let server = start();
     let tracer = server.tracer("shop").unwrap();
