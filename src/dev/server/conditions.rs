@@ -1,5 +1,6 @@
 //! The conditions of a search. The viewer has some of spans and some of whole traces; the query API has all of spans.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::clock::nanos_with_units;
@@ -11,8 +12,9 @@ use crate::view::ReceivedSpan;
 pub(crate) struct Conditions {
     pub(crate) service: Option<String>,
     pub(crate) operation: Option<String>,
-    /// Keys and values as text, as in a tag, a log field, or a tag of the process.
-    pub(crate) tags: Vec<(String, String)>,
+    /// Keys and values as text, as in a tag, a log field, or a tag of the process. A request may repeat one a thousand
+    /// times.
+    pub(crate) tags: BTreeSet<(String, String)>,
     pub(crate) min_duration: Option<Duration>,
     pub(crate) max_duration: Option<Duration>,
     /// The bounds on the start, in microseconds since the epoch.
@@ -67,7 +69,7 @@ fn has_tag(span: &ReceivedSpan, (key, value): &(String, String)) -> bool {
 /// Reads tags as `http.status_code=200 error=true name="two words"`, or as a JSON object of texts.
 pub(crate) fn tags(text: &str) -> Option<Vec<(String, String)>> {
     if text.starts_with('{') {
-        let map: std::collections::BTreeMap<String, String> = serde_json::from_str(text).ok()?;
+        let map: BTreeMap<String, String> = serde_json::from_str(text).ok()?;
         return Some(map.into_iter().collect());
     }
     let mut tags = Vec::new();

@@ -210,7 +210,10 @@ fn spans_share_their_process_and_a_large_one_only_within_a_batch() {
             store.insert(ReceivedBatch { process, ..batch }, now);
         }
         let spans = store.traces().pop().expect("held").spans;
-        let places: HashSet<_> = spans.iter().map(|span| Arc::as_ptr(&span.process)).collect();
+        let places: HashSet<_> = spans
+            .iter()
+            .map(|span| Arc::as_ptr(&span.process))
+            .collect();
         assert_eq!(places.len(), shared, "{tags} tags");
     }
 }

@@ -1,5 +1,6 @@
 //! `/api/traces`: the search.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::{Query, State};
@@ -48,14 +49,14 @@ impl Search {
         };
         let start = number(parameters, "start")?;
         let end = number(parameters, "end")?;
-        let mut wanted = Vec::new();
+        let mut wanted = BTreeSet::new();
         for tag in all("tag") {
             let pair = tag.split_once(':').ok_or_else(|| {
                 Refusal::bad(format!(
                     "malformed 'tag' parameter, expecting key:value, received: {tag}"
                 ))
             })?;
-            wanted.push((pair.0.to_owned(), pair.1.to_owned()));
+            wanted.insert((pair.0.to_owned(), pair.1.to_owned()));
         }
         for text in all("tags").filter(|text| !text.trim().is_empty()) {
             wanted.extend(tags_of(text)?);
@@ -68,7 +69,8 @@ impl Search {
             let id = trace_id(id);
             let id =
                 id.map_err(|why| Refusal::bad(format!("cannot parse traceID param: {why}")))?;
-            if ids.len() < MAX_LIMIT {
+            // One that is asked for a thousand times is answered once.
+            if ids.len() < MAX_LIMIT && !ids.contains(&id) {
                 ids.push(id);
             }
         }
@@ -192,6 +194,13 @@ mod tests {
             let found = trace.spans.iter().any(|span| search.fits(span));
             assert_eq!(found, fits, "{query}");
         }
+    }
+
+    #[test]
+    fn repeated_ids_and_tags_count_once() {
+        let repeated = "traceID=1&traceID=01&traceID=2&tag=a:b&tag=a:b&".repeat(1_000);
+        let search = search(&repeated).expect("well-formed");
+        assert_eq!((search.ids.len(), search.conditions.tags.len()), (2, 1));
     }
 
     #[test]

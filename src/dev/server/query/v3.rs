@@ -1,5 +1,6 @@
 //! `/api/v3`: the third version of the API.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::{Path, Query, State};
@@ -93,8 +94,8 @@ fn search_of(parameters: &[(String, String)]) -> Result<Search, Refusal> {
             service: text(["query.serviceName", "query.service_name"]),
             operation: text(["query.operationName", "query.operation_name"]),
             tags: match parameter(parameters, "query.attributes") {
-                Some(text) => tags_of(text)?,
-                None => Vec::new(),
+                Some(text) => tags_of(text)?.into_iter().collect(),
+                None => BTreeSet::new(),
             },
             min_duration: span(["query.durationMin", "query.duration_min"])?,
             max_duration: span(["query.durationMax", "query.duration_max"])?,

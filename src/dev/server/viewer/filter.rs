@@ -1,6 +1,7 @@
 //! The traces that the search of the viewer finds.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::dev::server::conditions::{Conditions, go_duration, tags};
@@ -45,16 +46,17 @@ impl Filter {
             };
             parameter(parameters, name).map(read).transpose()
         };
-        let mut tags = match parameter(parameters, "tags") {
+        let tags = match parameter(parameters, "tags") {
             Some(text) => tags(text)
                 .ok_or_else(|| "tags: expected key=value, with quotes around blanks".to_owned())?,
             None => Vec::new(),
         };
+        let mut tags: BTreeSet<_> = tags.into_iter().collect();
         for (_, tag) in parameters.iter().filter(|(name, _)| name == "tag") {
             let pair = tag
                 .split_once(':')
                 .ok_or_else(|| "tag: expected key:value".to_owned())?;
-            tags.push((pair.0.to_owned(), pair.1.to_owned()));
+            tags.insert((pair.0.to_owned(), pair.1.to_owned()));
         }
         let limit = number("limit")?.map_or(limit, |limit| usize::try_from(limit).unwrap_or(1));
         Ok(Self {
