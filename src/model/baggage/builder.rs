@@ -204,6 +204,16 @@ mod tests {
     }
 
     #[test]
+    fn a_value_that_cannot_fit_is_not_read() {
+        let blanks = |count: usize| value_bytes(" ".repeat(count).as_bytes());
+        assert_eq!(blanks(Baggage::MAX_BYTES), 3 * Baggage::MAX_BYTES);
+        assert_eq!(blanks(Baggage::MAX_BYTES + 1), Baggage::MAX_BYTES + 1);
+        let mut builder = BaggageBuilder::default();
+        let huge = "é".repeat(Baggage::MAX_BYTES);
+        assert_eq!(builder.set("key", &huge), Err(BaggageLimit::Total));
+    }
+
+    #[test]
     fn a_refused_item_leaves_no_trace_in_the_builder() {
         let mut builder = BaggageBuilder::default();
         assert_eq!(builder.set("a", "1"), Ok(()));

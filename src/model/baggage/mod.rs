@@ -290,7 +290,11 @@ fn item_bytes((key, value, properties): Item<'_>) -> usize {
     key.len() + value_bytes(value.as_bytes()) + properties_bytes(properties.as_bytes())
 }
 
+/// Counts a value as it is sent. One that is over the limit as it is, and may be huge, is not read.
 fn value_bytes(value: &[u8]) -> usize {
+    if value.len() > Baggage::MAX_BYTES {
+        return value.len();
+    }
     let bytes = |byte: &u8| if is_unreserved(*byte) { 1 } else { 3 };
     value.iter().map(bytes).sum()
 }
