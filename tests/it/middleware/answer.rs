@@ -15,7 +15,7 @@ use tracehound::middleware::{
 use tracehound::reporter::OwnedSpan;
 use tracehound::sampler::ConstSampler;
 
-use crate::support::web::{client, get, of_kind, one_span, run, serve, spans};
+use crate::support::web::{client, get, of_kind, one_span, reqwest_client, run, serve, spans};
 use crate::support::{recording_builder, recording_tracer};
 
 const LINK: HeaderName = HeaderName::from_static("x-trace");
@@ -187,7 +187,7 @@ async fn client_spans(url: &str, reads: bool) -> Vec<OwnedSpan> {
     let body = response.expect("an answer").into_body();
     body.collect().await.expect("a body");
     let layer = TracingMiddleware::new(tracer).trace_response(reads);
-    let client = ClientBuilder::new(reqwest::Client::new()).with(layer);
+    let client = ClientBuilder::new(reqwest_client()).with(layer);
     let response = client.build().get(url).send().await;
     response.expect("an answer").text().await.expect("a body");
     spans(&reporter, 2).await

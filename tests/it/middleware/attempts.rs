@@ -26,7 +26,9 @@ use tracehound::reporter::{InMemoryReporter, OwnedSpan};
 
 use super::client::Again;
 use crate::closed_port::closed_port;
-use crate::support::web::{client, events, get, one_span, reply, run, serve, spans};
+use crate::support::web::{
+    client, events, get, one_span, reply, reqwest_builder, run, serve, spans,
+};
 use crate::support::{recording_builder, recording_tracer};
 
 /// Returns the URL of a server that answers `/1/2/x` once with 503 and twice with a redirect, which holds a secret.
@@ -88,7 +90,7 @@ impl Middleware for Patient {
 }
 
 fn reqwest_client(tracer: &JaegerTracer, redirects: Policy) -> ClientBuilder {
-    let client = reqwest::Client::builder().redirect(redirects).build();
+    let client = reqwest_builder().redirect(redirects).build();
     let builder = ClientBuilder::new(client.expect("a client"));
     builder
         .with(CallMiddleware::new(tracer.clone()))
@@ -328,7 +330,7 @@ fn redirects_that_reqwest_follows_itself_are_logged_with_their_number() {
             let (tracer, reporter) = recording_tracer();
             let url = server().await;
             let policy = TracingMiddleware::log_redirects(policy);
-            let client = reqwest::Client::builder().redirect(policy).build();
+            let client = reqwest_builder().redirect(policy).build();
             let client = ClientBuilder::new(client.expect("a client"))
                 .with(TracingMiddleware::new(tracer))
                 .build();

@@ -32,7 +32,9 @@ use tracehound::reporter::OwnedSpan;
 use tracehound::sampler::ConstSampler;
 
 use crate::closed_port::closed_port;
-use crate::support::web::{events, get, listener, log_field, one_span, run, serve, spans, until};
+use crate::support::web::{
+    events, get, listener, log_field, one_span, reqwest_builder, run, serve, spans, until,
+};
 use crate::support::{log_texts, recording_builder, recording_tracer};
 
 /// Returns a server that answers with the port of the caller, by which connections can be told apart.
@@ -182,7 +184,7 @@ fn a_span_tells_whether_its_connection_was_used_before() {
 
 fn reqwest_client(tracer: &JaegerTracer) -> ClientWithMiddleware {
     let events = ConnectionEvents::new();
-    let client = reqwest::Client::builder()
+    let client = reqwest_builder()
         .connector_layer(events.clone())
         .dns_resolver(events.resolver(SystemResolver::new()))
         .build()

@@ -18,7 +18,9 @@ use tracehound::prelude::*;
 use tracehound::reporter::{InMemoryReporter, OwnedSpan};
 
 use crate::support::grpc::{self, channel, message, unary};
-use crate::support::web::{Fed, events, log_field, of_kind, one_span, run, serve, spans};
+use crate::support::web::{
+    Fed, events, log_field, of_kind, one_span, reqwest_client, run, serve, spans,
+};
 use crate::support::{recording_builder, recording_tracer};
 
 fn tracer() -> (JaegerTracer, InMemoryReporter) {
@@ -55,7 +57,7 @@ async fn login(tracer: &JaegerTracer, reporter: &InMemoryReporter) -> [OwnedSpan
         .layer(ServerLayer::new(tracer.clone()));
     let address = serve(app).await;
     let url = format!("http://u:canary@{address}/login?from=mail&token=canary");
-    let reply = reqwest::Client::new()
+    let reply = reqwest_client()
         .post(url)
         .header("content-type", "application/x-www-form-urlencoded")
         .header("authorization", "Bearer canary")

@@ -9,14 +9,14 @@ use axum::http::{HeaderMap, Method, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use http::StatusCode;
+use reqwest::Body;
 use reqwest::redirect::Policy;
-use reqwest::{Body, Client};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
 use tracehound::middleware::{Destinations, TracingMiddleware};
 use tracehound::{JaegerTracer, NoopTracer};
 
 use crate::support::recording_tracer;
-use crate::support::web::{log_field, one_span, run, serve_at};
+use crate::support::web::{log_field, one_span, reqwest_builder, reqwest_client, run, serve_at};
 
 /// The address that the list names, and one that it does not name.
 const INSIDE: Ipv4Addr = Ipv4Addr::LOCALHOST;
@@ -129,7 +129,7 @@ fn client(tracer: &JaegerTracer) -> ClientWithMiddleware {
 
 /// Like [`client`], with a client for redirects outward.
 fn following_client(tracer: &JaegerTracer) -> ClientWithMiddleware {
-    let tracing = tracing(tracer.clone()).redirect_client(Client::new());
+    let tracing = tracing(tracer.clone()).redirect_client(reqwest_client());
     client_of(tracing, inside())
 }
 
@@ -137,7 +137,7 @@ fn client_of(tracing: TracingMiddleware, destinations: Destinations) -> ClientWi
     let (tracing, redirects) = tracing.destinations(destinations, Policy::default());
     let mut secret = HeaderMap::new();
     secret.insert("authorization", "Bearer secret".parse().expect("a value"));
-    let client = Client::builder()
+    let client = reqwest_builder()
         .redirect(redirects)
         .default_headers(secret)
         .build()
@@ -205,9 +205,9 @@ fn headers_of_an_earlier_caller_do_not_leave_either() {
             // Without a span, too.
             let tracing = tracing(tracer)
                 .filter(move |_| !is_off)
-                .redirect_client(Client::new());
+                .redirect_client(reqwest_client());
             let (tracing, redirects) = tracing.destinations(inside(), Policy::default());
-            let client = Client::builder().redirect(redirects).build();
+            let client = reqwest_builder().redirect(redirects).build();
             let client = ClientBuilder::new(client.expect("a client"))
                 .with(tracing)
                 .build();
@@ -289,7 +289,7 @@ fn a_redirect_outward_changes_the_method_as_reqwest_does() {
                 .send()
                 .await
                 .expect("an answer");
-            let plain = ClientBuilder::new(Client::new()).build();
+            let plain = ClientBuilder::new(reqwest_client()).build();
             request(&plain).send().await.expect("an answer");
             let arrived = world.arrived();
             let [_, ours, _, reqwests] = &arrived[..] else {
@@ -336,7 +336,7 @@ fn the_policy_of_the_user_is_asked_about_other_redirects() {
         let (tracer, _reporter) = recording_tracer();
         let world = World::new().await;
         let (tracing, redirects) = tracing(tracer).destinations(inside(), Policy::none());
-        let client = Client::builder().redirect(redirects).build();
+        let client = reqwest_builder().redirect(redirects).build();
         let client = ClientBuilder::new(client.expect("a client"))
             .with(tracing)
             .build();
@@ -353,7 +353,7 @@ fn a_host_that_gets_no_baggage_is_outward_too() {
         let world = World::new().await;
         let destinations = Destinations::all().baggage_to([INSIDE.to_string()]);
         let destinations = destinations.expect("hosts");
-        let tracing = tracing(tracer).redirect_client(Client::new());
+        let tracing = tracing(tracer).redirect_client(reqwest_client());
         let client = client_of(tracing, destinations);
         client
             .get(world.url("/302/out/end"))
@@ -412,7 +412,7 @@ fn a_request_to_a_host_outside_gets_no_headers_and_redirects_from_there_neither(
 fn a_disabled_tracer_follows_redirects_outward_all_the_same() {
     run(async {
         let world = World::new().await;
-        let tracing = tracing(NoopTracer).redirect_client(Client::new());
+        let tracing = tracing(NoopTracer).redirect_client(reqwest_client());
         let client = client_of(tracing, inside());
         let request = client.get(world.url("/302/out/end"));
         let response = request.send().await.expect("an answer");

@@ -9,7 +9,7 @@ use axum::http::{Extensions, HeaderMap};
 use axum::response::Redirect;
 use axum::routing::get as route;
 use http::StatusCode;
-use reqwest::{Client, Request, Response};
+use reqwest::{Request, Response};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware, Next};
 use tracehound::NoopTracer;
 use tracehound::metrics::Counter;
@@ -19,10 +19,14 @@ use tracehound::scope::active_span;
 
 use crate::closed_port::closed_port;
 use crate::support::recording_tracer;
-use crate::support::web::{Fed, events, log_field, of_kind, one_span, run, serve, spans, until};
+use crate::support::web::{
+    Fed, events, log_field, of_kind, one_span, reqwest_client, run, serve, spans, until,
+};
 
 fn http(middleware: TracingMiddleware) -> ClientWithMiddleware {
-    ClientBuilder::new(Client::new()).with(middleware).build()
+    ClientBuilder::new(reqwest_client())
+        .with(middleware)
+        .build()
 }
 
 /// Answers with the context in the headers.
@@ -77,7 +81,7 @@ fn send_traced_gives_one_request_a_span() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let address = serve(app()).await;
-        let client = Client::new();
+        let client = reqwest_client();
         let parent = tracer.start_span("parent");
         let request = client.get(format!("http://{address}/echo"));
         let request = request.header("uber-trace-id", "1:2:0:1");
@@ -96,7 +100,7 @@ fn send_traced_works_in_a_spawned_task() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let address = serve(app()).await;
-        let request = Client::new().get(format!("http://{address}/empty"));
+        let request = reqwest_client().get(format!("http://{address}/empty"));
         let sent = tokio::spawn(async move { request.send_traced(&tracer).await });
         sent.await.expect("no panic").expect("an answer");
         one_span(&reporter).await;
@@ -109,8 +113,8 @@ fn tracing_leaves_the_response_unchanged() {
         let (tracer, reporter) = recording_tracer();
         let address = serve(app()).await;
         let url = format!("http://{address}/echo?a=b#c");
-        let plain = Client::new().get(&url).send().await.expect("an answer");
-        let traced = Client::new().get(&url).send_traced(&tracer).await;
+        let plain = reqwest_client().get(&url).send().await.expect("an answer");
+        let traced = reqwest_client().get(&url).send_traced(&tracer).await;
         let mut traced = traced.expect("an answer");
         assert_eq!(traced.url(), plain.url());
         assert_eq!(traced.remote_addr(), Some(address));
@@ -182,7 +186,7 @@ fn a_response_without_a_body_ends_its_span() {
             let (tracer, reporter) = recording_tracer();
             let url = format!("http://{}/empty", serve(app()).await);
             let method = method.parse().expect("a method");
-            let request = Client::new().request(method, url);
+            let request = reqwest_client().request(method, url);
             let response = request.send_traced(&tracer).await.expect("an answer");
             let span = one_span(&reporter).await;
             assert!(span.tag("http.cancelled").is_none());
@@ -196,7 +200,7 @@ fn redirects_share_a_span_that_records_their_target() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let address = serve(app()).await;
-        let request = Client::new().get(format!("http://{address}/here"));
+        let request = reqwest_client().get(format!("http://{address}/here"));
         let response = request.send_traced(&tracer).await.expect("an answer");
         let text = response.text().await.expect("a body");
         let span = one_span(&reporter).await;
@@ -212,7 +216,7 @@ fn a_status_of_5xx_is_an_error() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let url = format!("http://{}/broken", serve(app()).await);
-        let response = Client::new().get(url).send_traced(&tracer).await;
+        let response = reqwest_client().get(url).send_traced(&tracer).await;
         response.expect("an answer");
         let span = one_span(&reporter).await;
         assert_eq!(span.tag_text("http.status_code"), "502");
@@ -229,7 +233,7 @@ fn a_refused_connection_is_an_error_with_its_cause() {
         let client = http(TracingMiddleware::new(tracer.clone()));
         let error = client.get(&url).send().await.expect_err("refused");
         assert!(error.is_connect());
-        let request = Client::new().get(&url);
+        let request = reqwest_client().get(&url);
         let error = request.send_traced(&tracer).await.expect_err("refused");
         assert!(error.is_connect());
         for span in spans(&reporter, 2).await {
@@ -245,7 +249,7 @@ fn a_refused_connection_is_an_error_with_its_cause() {
 fn a_request_that_cannot_be_built_has_no_span() {
     run(async {
         let (tracer, reporter) = recording_tracer();
-        let error = Client::new().get("no url").send_traced(&tracer).await;
+        let error = reqwest_client().get("no url").send_traced(&tracer).await;
         assert!(error.expect_err("no URL").is_builder());
         assert!(reporter.spans().is_empty());
     });
@@ -266,7 +270,7 @@ fn tracing_leaves_an_error_of_the_body_unchanged() {
                 serve(Router::new().route("/", route(handler))).await
             );
             feeder.data("four");
-            let request = Client::new().get(url);
+            let request = reqwest_client().get(url);
             let mut response = if is_traced {
                 request.send_traced(&tracer).await.expect("an answer")
             } else {
@@ -324,7 +328,7 @@ fn a_middleware_inside_of_retries_traces_each_attempt_and_one_outside_traces_all
         for (is_inside, count) in [(true, 3), (false, 1)] {
             let (tracer, reporter) = recording_tracer();
             let tracing = TracingMiddleware::new(tracer);
-            let client = ClientBuilder::new(Client::new());
+            let client = ClientBuilder::new(reqwest_client());
             let client = if is_inside {
                 client.with(Again).with(tracing).build()
             } else {
@@ -387,7 +391,9 @@ fn hooks_decide_what_a_span_records() {
 fn a_disabled_tracer_leaves_requests_untouched() {
     run(async {
         let url = format!("http://{}/echo", serve(app()).await);
-        let request = Client::new().get(&url).header("uber-trace-id", "untouched");
+        let request = reqwest_client()
+            .get(&url)
+            .header("uber-trace-id", "untouched");
         let response = request.send_traced(&NoopTracer).await.expect("an answer");
         assert_eq!(response.text().await.expect("a body"), "untouched");
         let client = http(TracingMiddleware::new(NoopTracer));
@@ -421,7 +427,7 @@ fn the_span_is_active_while_the_request_is_sent() {
         let (tracer, _reporter) = recording_tracer();
         let seen = Arc::new(AtomicUsize::new(0));
         let url = format!("http://{}/empty", serve(app()).await);
-        let client = ClientBuilder::new(Client::new())
+        let client = ClientBuilder::new(reqwest_client())
             .with(TracingMiddleware::new(tracer))
             .with(Spy(seen.clone()))
             .build();
@@ -445,7 +451,7 @@ fn dropping_a_request_cancels_it_without_an_error() {
             serve(Router::new().route("/", route(handler))).await
         );
         tokio::select! {
-            _ = Client::new().get(url).send_traced(&tracer) => unreachable!("there is no answer"),
+            _ = reqwest_client().get(url).send_traced(&tracer) => unreachable!("there is no answer"),
             started = is_started.recv() => assert!(started.is_some()),
         }
         let span = one_span(&reporter).await;

@@ -17,7 +17,7 @@ use tracehound::reporter::{InMemoryReporter, OwnedSpan};
 use crate::closed_port::closed_port;
 use crate::support::grpc::{self, UNARY, channel, unary};
 use crate::support::recording_tracer;
-use crate::support::web::{client, of_kind, reply, run, serve, spans};
+use crate::support::web::{client, of_kind, reply, reqwest_client, run, serve, spans};
 
 const SECRET_HEADERS: [&str; 7] = [
     "authorization",
@@ -111,7 +111,7 @@ fn no_http_secret_is_recorded() {
         let middleware = TracingMiddleware::new(tracer.clone())
             .request_headers(names().chain([MARKED]))
             .response_headers(names());
-        let http = ClientBuilder::new(reqwest::Client::new())
+        let http = ClientBuilder::new(reqwest_client())
             .with(middleware)
             .build();
         let url = |path: &str| format!("http://canary-user:canary-pass@{address}{path}");
@@ -119,7 +119,7 @@ fn no_http_secret_is_recorded() {
             .post(url("/redirect?token=canary"))
             .headers(secret_headers());
         request.body("canary").send().await.expect("an answer");
-        let request = reqwest::Client::new().get(url(SECRET_PATH));
+        let request = reqwest_client().get(url(SECRET_PATH));
         request.send_traced(&tracer).await.expect("an answer");
         clean(&reporter, 2 + 3 + 2).await;
     });
@@ -131,10 +131,10 @@ fn no_url_secret_of_a_failed_request_is_recorded() {
         let (tracer, reporter) = recording_tracer();
         let (_socket, address) = closed_port();
         let url = format!("http://canary-user:canary-pass@{address}{SECRET_PATH}#canary");
-        let request = reqwest::Client::new().get(&url);
+        let request = reqwest_client().get(&url);
         let error = request.send_traced(&tracer).await.expect_err("refused");
         assert!(error.to_string().contains("canary"), "{error}");
-        let http = ClientBuilder::new(reqwest::Client::new())
+        let http = ClientBuilder::new(reqwest_client())
             .with(TracingMiddleware::new(tracer.clone()))
             .build();
         http.get(&url).send().await.expect_err("refused");

@@ -60,6 +60,18 @@ pub(crate) fn client() -> Client<HttpConnector, Full<Bytes>> {
     Client::builder(TokioExecutor::new()).build_http()
 }
 
+/// Returns a builder of reqwest's client. A proxy that the environment names does not lead to loopback.
+#[cfg(feature = "reqwest")]
+pub(crate) fn reqwest_builder() -> reqwest::ClientBuilder {
+    reqwest::Client::builder().no_proxy()
+}
+
+/// Returns reqwest's client.
+#[cfg(feature = "reqwest")]
+pub(crate) fn reqwest_client() -> reqwest::Client {
+    reqwest_builder().build().expect("a client")
+}
+
 /// Returns a request without a body.
 pub(crate) fn get(uri: impl AsRef<str>) -> Request<Full<Bytes>> {
     Request::get(uri.as_ref())

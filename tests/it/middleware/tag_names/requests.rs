@@ -16,7 +16,9 @@ use tracehound::prelude::*;
 
 use super::{ALL, assert_tags, tracer};
 use crate::closed_port::closed_port;
-use crate::support::web::{client, get, listener, log_field, of_kind, one_span, reply, run, spans};
+use crate::support::web::{
+    client, get, listener, log_field, of_kind, one_span, reply, reqwest_client, run, spans,
+};
 
 const WORD: HeaderName = HeaderName::from_static("x-word");
 
@@ -42,7 +44,7 @@ fn a_request_is_described_in_each_vocabulary_on_both_sides() {
             let (tracer, reporter) = tracer(names);
             let address = serve(&tracer).await;
             let middleware = TracingMiddleware::new(tracer.clone()).request_headers([WORD]);
-            let http = ClientBuilder::new(reqwest::Client::new())
+            let http = ClientBuilder::new(reqwest_client())
                 .with(middleware)
                 .build();
             let request = http.get(format!("http://{address}/users/7?token=canary"));
@@ -216,7 +218,7 @@ fn a_redirect_is_logged_in_the_vocabulary_of_the_span() {
                 .route("/here", route(to))
                 .route("/there", route(async || "there"));
             let address = crate::support::web::serve(app).await;
-            let http = ClientBuilder::new(reqwest::Client::new())
+            let http = ClientBuilder::new(reqwest_client())
                 .with(TracingMiddleware::new(tracer))
                 .build();
             let answer = http.get(format!("http://{address}/here")).send().await;
