@@ -12,11 +12,11 @@ use http::{HeaderMap, Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Empty, Full};
 use tower::{Service, ServiceExt, service_fn};
-use tracehound::JaegerTracer;
 use tracehound::metrics::Counter;
 use tracehound::middleware::{ClientLayer, ServerLayer, SpanEnd, TracedBody};
 use tracehound::reporter::{InMemoryReporter, OwnedSpan};
 use tracehound::scope::active_span;
+use tracehound::{JaegerTracer, TracerExt};
 
 use crate::support::recording_tracer;
 use crate::support::web::{Fed, Feeder, events, log_field, reply, run};
