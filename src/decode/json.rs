@@ -40,6 +40,7 @@ impl<'a> Json<'a> {
     }
 
     /// Returns the kind of the value in words.
+    #[cfg(any(feature = "dev", test))]
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Object(_) => "an object",
