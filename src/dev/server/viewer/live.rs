@@ -15,6 +15,7 @@ use http::{HeaderMap, StatusCode};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
+use crate::clock::instant_now;
 use crate::dev::server::state::ServerState;
 use crate::dev::server::viewer::answer::html;
 use crate::dev::server::viewer::filter::Filter;
@@ -63,15 +64,22 @@ pub(super) async fn events(
 /// Sends events until the browser has left.
 async fn feed(state: Arc<ServerState>, filter: Filter, mut since: u64, out: mpsc::Sender<Event>) {
     let mut changes = state.changes();
-    loop {
+    let mut last_event = instant_now();
+    // Spans may come without end that this browser does not ask for.
+    while !out.is_closed() {
         let (changed, latest) = state.look(|store| (store.changed_since(since), store.changes()));
         since = latest;
         let newest = changed.iter().rev().filter_map(|trace| filter.fit(trace));
         let news: Vec<_> = newest.take(filter.limit).collect();
         let text = serde_json::to_string(&news).unwrap_or_default();
         let event = Event::default().id(since.to_string()).data(text);
-        if !news.is_empty() && out.send(event).await.is_err() {
-            return;
+        let now = instant_now();
+        if !news.is_empty() {
+            last_event = now;
+            let _ = out.send(event).await;
+        } else if now.saturating_duration_since(last_event) >= KEEP_ALIVE {
+            last_event = now;
+            let _ = out.send(Event::default().comment("")).await;
         }
         // Spans come in bursts: an event tells of all that came meanwhile.
         sleep(PACE).await;
@@ -101,3 +109,38 @@ const PACE: Duration = Duration::from_millis(250);
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// The most traces that an event tells of, the newest first.
 const EVENT_LIMIT: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dev::store::{StoreLimits, TraceStore};
+
+    #[test]
+    fn events_end_with_their_browser_even_while_spans_come() {
+        let limits = StoreLimits {
+            traces: 1,
+            bytes: 1,
+        };
+        let nowhere = ([127, 0, 0, 1], 0).into();
+        let state = ServerState::new(TraceStore::new(limits), None, None, nowhere, nowhere);
+        let state = Arc::new(state);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .expect("a runtime");
+        let ended = runtime.block_on(async {
+            let busy = state.clone();
+            tokio::spawn(async move {
+                loop {
+                    busy.count_undecodable();
+                    sleep(Duration::from_millis(5)).await;
+                }
+            });
+            let (out, events) = mpsc::channel(1);
+            drop(events);
+            let feed = feed(state, Filter::default(), 0, out);
+            timeout(3 * KEEP_ALIVE, feed).await
+        });
+        assert!(ended.is_ok());
+    }
+}
