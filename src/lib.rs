@@ -174,6 +174,7 @@
 
 #[cfg(feature = "remote-sampler")]
 mod agent_poll;
+mod bounded_text;
 #[cfg(any(feature = "tracing", feature = "log"))]
 pub mod bridge;
 pub mod clock;

@@ -12,7 +12,7 @@ use crate::model::{field, otel_tags, tags};
 use crate::panics::caught;
 #[cfg(feature = "tower")]
 use crate::redact;
-use crate::span::{Span, with_causes};
+use crate::span::{Span, text_of, with_causes};
 
 /// Logs `event=error`, `message`, `error.kind` (`timeout`, `connect`, `redirect` or the name of the type) and
 /// `error.object` (the message with those of its causes). Secrets in the texts are hidden.
@@ -72,7 +72,7 @@ struct ErrorTexts {
 
 impl ErrorTexts {
     fn new<E: Display + 'static>(error: &E) -> Self {
-        let message = error.to_string();
+        let message = text_of(error);
         // The first item of the chain is the error itself.
         let object = with_causes(&message, chain(error).skip(1));
         Self {

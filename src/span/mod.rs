@@ -53,7 +53,7 @@ mod trace_ids;
 pub(crate) use context::Decision;
 pub use context::SpanContext;
 pub use error_like::ErrorLike;
-pub(crate) use error_text::with_causes;
+pub(crate) use error_text::{text_of, with_causes};
 pub use handle::Span;
 pub use into_tag::IntoTag;
 pub(crate) use recording::{begin_with_sampler_tags, begin_with_tag};

@@ -18,7 +18,7 @@ use crate::model::{field, tags};
 use crate::panics::caught;
 use crate::redact;
 use crate::scope::active_span;
-use crate::span::Span;
+use crate::span::{Span, text_of};
 
 /// A connector whose events are logged, made by
 /// [`ConnectionEvents::wrap`](crate::middleware::ConnectionEvents::wrap).
@@ -228,7 +228,7 @@ fn log_failure(span: &Span, message: &str, target: Option<&str>, error: &dyn Dis
 /// Returns the text of an error, if the span wants it and the error does not panic.
 pub(super) fn error_text(span: &Span, error: &dyn Display) -> Option<String> {
     span.is_recording()
-        .then(|| caught(|| error.to_string()))
+        .then(|| caught(|| text_of(error)))
         .flatten()
 }
 
