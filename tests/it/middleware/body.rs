@@ -15,9 +15,8 @@ use tower::{Service, ServiceExt, service_fn};
 use tracehound::metrics::Counter;
 use tracehound::middleware::{ClientLayer, ServerLayer, SpanEnd, TracedBody};
 use tracehound::reporter::{InMemoryReporter, OwnedSpan};
-use tracehound::{JaegerTracer, TracerExt};
-
 use tracehound::scope::active_span;
+use tracehound::{JaegerTracer, TracerExt};
 use tracehound::{JaegerTracer, TracerExt};
 
 use crate::support::recording_tracer;
