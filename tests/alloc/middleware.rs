@@ -34,10 +34,11 @@ type Piece = fn(Layer, Tenths) -> u64;
 fn a_layer_adds_few_allocations_to_a_request() {
     let count = |piece: Piece, layer| piece(layer, Tenths);
     // What a layer adds if the tracer is off, or if it drops or keeps the trace. axum boxes the body of a layer. A server
-    // leaves a `RequestSpan` in the extensions, for which gRPC has no map yet. A client writes a header. reqwest boxes
-    // the body of a response three times, and keeps the URL in two boxes.
+    // leaves a `RequestSpan` in the extensions: the map, which is full with the three entries of axum's router, grows,
+    // and gRPC has no map yet. A client writes a header. reqwest boxes the body of a response three times, and keeps the
+    // URL in two boxes.
     let rows: [(&str, Piece, Layer, [u64; 3]); 4] = [
-        ("axum", axum, Bare, [1, 2, 2]),
+        ("axum", axum, Bare, [1, 3, 3]),
         ("gRPC server", grpc_server, Absent, [0, 3, 3]),
         ("gRPC client", grpc_client, Absent, [0, 1, 1]),
         ("reqwest", reqwest, Absent, [0, 2, 8]),
