@@ -14,6 +14,7 @@ use http_body_util::{BodyExt, Empty, Full};
 use tower::{Service, ServiceExt, service_fn};
 use tracehound::metrics::Counter;
 use tracehound::middleware::{ClientLayer, ServerLayer, SpanEnd, TracedBody};
+use tracehound::prelude::*;
 use tracehound::reporter::{InMemoryReporter, OwnedSpan};
 use tracehound::scope::active_span;
 use tracehound::{JaegerTracer, TracerExt};
