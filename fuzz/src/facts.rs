@@ -116,11 +116,12 @@ impl Facts {
                     ..without_trace
                 }
             }
-            _ => Self {
+            Format::JaegerText | Format::Binary | Format::Http(Propagation::Jaeger) => Self {
                 ids,
                 flags: self.flags,
                 ..without_trace
             },
+            Format::Http(other) => panic!("add to `kept_by`: what {other} keeps of a context"),
         }
     }
 

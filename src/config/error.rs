@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::redact;
@@ -96,7 +97,7 @@ pub struct ConfigProblem {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Reason {
     /// The value is not of the expected kind.
-    Invalid { expected: &'static str },
+    Invalid { expected: Cow<'static, str> },
     /// An item of a list is not of the expected kind. Its text is not kept: it may be a part of a secret that contains
     /// a comma.
     InvalidItem {
@@ -133,11 +134,17 @@ pub(super) struct InvalidItem {
 
 impl ConfigProblem {
     #[cold]
-    pub(super) fn invalid(name: &'static str, value: &str, expected: &'static str) -> Self {
+    pub(super) fn invalid(
+        name: &'static str,
+        value: &str,
+        expected: impl Into<Cow<'static, str>>,
+    ) -> Self {
         Self {
             name,
             value: shown(name, value),
-            reason: Reason::Invalid { expected },
+            reason: Reason::Invalid {
+                expected: expected.into(),
+            },
         }
     }
 
@@ -148,7 +155,9 @@ impl ConfigProblem {
         Self {
             name,
             value: None,
-            reason: Reason::Invalid { expected },
+            reason: Reason::Invalid {
+                expected: expected.into(),
+            },
         }
     }
 

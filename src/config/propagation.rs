@@ -1,7 +1,7 @@
 use crate::config::error::{ConfigProblem, InvalidItem};
 use crate::config::setting::Setting;
 use crate::config::variables::Variables;
-use crate::propagation::Propagation;
+use crate::propagation::{self, Propagation};
 
 /// Reads the list of formats. An empty list stands for `none`.
 pub(super) fn read(variables: &mut Variables<'_>) -> Option<Setting<Vec<Propagation>>> {
@@ -21,7 +21,8 @@ fn read_jaeger(text: &str, variables: &mut Variables<'_>) -> Option<Setting<Vec<
         formats.map(unique).filter(|formats| !formats.is_empty())
     };
     if formats.is_none() {
-        variables.report(ConfigProblem::invalid(JAEGER, text, WORDS));
+        let expected = format!("none, or {}", list_of_words());
+        variables.report(ConfigProblem::invalid(JAEGER, text, expected));
     }
     Some(Setting::of_variable(formats?, JAEGER))
 }
@@ -81,8 +82,12 @@ fn unique(formats: Vec<Propagation>) -> Vec<Propagation> {
     unique
 }
 
+/// Returns in words that a list of formats is expected.
+pub(super) fn list_of_words() -> String {
+    format!("a list of {}", propagation::words("and"))
+}
+
 const JAEGER: &str = "JAEGER_PROPAGATION";
 const OTEL: &str = "OTEL_PROPAGATORS";
 
-const WORDS: &str = "none, or a list of jaeger, b3, b3single, w3c, tracecontext and baggage";
 const OTEL_WORDS: &str = "tracecontext, baggage, b3, b3multi or jaeger, or none alone";

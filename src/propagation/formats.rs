@@ -37,6 +37,24 @@ pub enum Propagation {
 }
 
 impl Propagation {
+    /// Every format, in the order in which messages list their words.
+    ///
+    /// ```
+    /// use tracehound::propagation::Propagation;
+    ///
+    /// for format in Propagation::ALL {
+    ///     assert_eq!(format.to_string().parse(), Ok(*format));
+    /// }
+    /// ```
+    pub const ALL: &'static [Self] = &[
+        Self::Jaeger,
+        Self::B3,
+        Self::B3Single,
+        Self::W3c,
+        Self::TraceContext,
+        Self::Baggage,
+    ];
+
     /// The formats of a tracer by default: Jaeger's headers first, then W3C's.
     ///
     /// ```
@@ -91,6 +109,13 @@ impl Propagation {
     }
 }
 
+/// Returns the words of all formats, the last one after `conjunction`, such as `jaeger, b3 and w3c`.
+pub(crate) fn words(conjunction: &str) -> String {
+    let mut words: Vec<_> = Propagation::ALL.iter().map(|it| it.word()).collect();
+    let last = words.pop().unwrap_or_default();
+    format!("{} {conjunction} {last}", words.join(", "))
+}
+
 /// Joins the codecs of `formats`, in their order. One that occurs twice counts once.
 pub(crate) fn joined(
     formats: &[Propagation],
@@ -120,15 +145,12 @@ impl FromStr for Propagation {
 
     /// Reads a word in any case. `b3multi` is read as `b3`.
     fn from_str(word: &str) -> Result<Self, UnknownPropagation> {
-        match word.to_ascii_lowercase().as_str() {
-            "jaeger" => Ok(Self::Jaeger),
-            "b3" | "b3multi" => Ok(Self::B3),
-            "b3single" => Ok(Self::B3Single),
-            "w3c" => Ok(Self::W3c),
-            "tracecontext" => Ok(Self::TraceContext),
-            "baggage" => Ok(Self::Baggage),
-            _ => Err(UnknownPropagation(())),
+        if word.eq_ignore_ascii_case("b3multi") {
+            return Ok(Self::B3);
         }
+        let mut all = Self::ALL.iter().copied();
+        all.find(|format| format.word().eq_ignore_ascii_case(word))
+            .ok_or(UnknownPropagation(()))
     }
 }
 
@@ -145,7 +167,7 @@ pub struct UnknownPropagation(());
 
 impl fmt::Display for UnknownPropagation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("expected jaeger, b3, b3single, w3c, tracecontext or baggage")
+        write!(f, "expected {}", words("or"))
     }
 }
 

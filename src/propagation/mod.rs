@@ -110,8 +110,8 @@ pub use carrier::{
 pub(crate) use codecs::Codecs;
 pub use composite::CompositeCodec;
 pub use error::ExtractError;
-pub(crate) use formats::joined;
 pub use formats::{Propagation, UnknownPropagation};
+pub(crate) use formats::{joined, words};
 pub use jaeger::{HeaderNames, JaegerCodec};
 pub use trust::Trust;
 #[cfg(feature = "tower")]

@@ -5,7 +5,7 @@ use crate::support::{Ended, program, run};
 
 #[test]
 fn each_part_of_a_header_is_explained() {
-    let rows: [(&[&str], &[&[&str]]); 8] = [
+    let rows: [(&[&str], &[&[&str]]); 9] = [
         (
             &["uber-trace-id: 7f3c:1:0:3"],
             &[
@@ -54,6 +54,10 @@ fn each_part_of_a_header_is_explained() {
         ),
         (
             &["uberctx-user: a%20b", "uber-trace-id: 1:2:0:1"],
+            &[&["user", "a%20b", "a b"], &["baggage user", "a b"]],
+        ),
+        (
+            &["baggage-user: a%20b", "b3: 1-2-1"],
             &[&["user", "a%20b", "a b"], &["baggage user", "a b"]],
         ),
         (

@@ -5,13 +5,13 @@ use crate::config::error::ConfigProblem;
 use crate::config::file::{
     ConfigFile, HeadersFile, ReporterFile, RestrictionsFile, SamplerFile, ThrottlerFile,
 };
-use crate::config::parse;
 #[cfg(feature = "remote-sampler")]
 use crate::config::policies::Policy;
 use crate::config::sampler::{Names, SamplerChoice};
 #[cfg(feature = "collector")]
 use crate::config::sending::Collector;
 use crate::config::setting::Setting;
+use crate::config::{parse, propagation};
 use crate::model::{Recording, Tag};
 use crate::propagation::{HeaderNames, InvalidKey};
 #[cfg(feature = "remote-sampler")]
@@ -67,7 +67,7 @@ impl ConfigFile {
                 Err(_) => config.problems.push(ConfigProblem::invalid(
                     "propagation",
                     &words.join(","),
-                    "a list of jaeger, b3, b3single, w3c, tracecontext and baggage",
+                    propagation::list_of_words(),
                 )),
             }
         }

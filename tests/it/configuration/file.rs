@@ -117,7 +117,7 @@ reporter: {queue_size: 0} | reporter.queue_size: expected a whole number above 0
 tag_value_bytes: 0 | tag_value_bytes: expected a whole number above 0
 recording: all | recording: expected metadata, statements or everything
 tag_names: otel | tag_names: expected opentracing, opentelemetry or both
-propagation: [jaeger, xray] | propagation: expected a list of
+propagation: [jaeger, no-format] | propagation: expected a list of
 headers: {debug_id: "a b"} | headers.debug_id: expected the name of a header, found "a b"
 "#;
 

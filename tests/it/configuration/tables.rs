@@ -176,7 +176,7 @@ JAEGER_REPORTER_FLUSH_INTERVAL | 0 | a duration above zero
 JAEGER_REPORTER_FLUSH_INTERVAL | -5s | a duration above zero
 JAEGER_REPORTER_FLUSH_INTERVAL | soon | a duration above zero
 JAEGER_TRACEID_128BIT | 128 | true or false
-JAEGER_PROPAGATION | xray | none, or a list of
+JAEGER_PROPAGATION | no-format | none, or a list of
 JAEGER_PROPAGATION | , | none, or a list of
 JAEGER_PROPAGATION | jaeger,none | none, or a list of
 JAEGER_TAGS | foo | key=value
@@ -224,8 +224,8 @@ OTEL_RESOURCE_ATTRIBUTES | zone=%zz
 OTEL_RESOURCE_ATTRIBUTES | zone=%f
 OTEL_RESOURCE_ATTRIBUTES | zone=%ff
 OTEL_RESOURCE_ATTRIBUTES | =x
-OTEL_TRACES_SAMPLER | xray
-OTEL_PROPAGATORS | xray
+OTEL_TRACES_SAMPLER | no-format
+OTEL_PROPAGATORS | no-format
 OTEL_PROPAGATORS | b3single
 OTEL_PROPAGATORS | "tracecontext
 OTEL_PROPAGATORS | ,

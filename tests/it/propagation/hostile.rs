@@ -13,7 +13,12 @@ use super::{Headers, owned};
 use crate::support::recording_builder;
 use Propagation::{B3, B3Single, Jaeger, TraceContext, W3c};
 
-const ALL: [Propagation; 4] = [Jaeger, W3c, B3, B3Single];
+/// The formats with a header for the trace. W3C's is the same alone and beside baggage.
+fn formats() -> Vec<Propagation> {
+    let mut formats = Propagation::ALL.to_vec();
+    formats.retain(|format| !matches!(format, TraceContext | Propagation::Baggage));
+    formats
+}
 
 fn listened(formats: &[Propagation]) -> (JaegerTracer, Arc<Mutex<Vec<String>>>) {
     let lines = Arc::new(Mutex::new(Vec::new()));
@@ -39,7 +44,8 @@ fn with_ids(format: Propagation, trace: &str, span: &str, parent: &str) -> Heade
             ("x-b3-sampled", "1"),
         ]),
         B3Single => owned(&[("b3", &format!("{trace}-{span}-1-{parent}"))]),
-        _ => owned(&[("traceparent", &format!("00-{trace}-{span}-01"))]),
+        W3c | TraceContext => owned(&[("traceparent", &format!("00-{trace}-{span}-01"))]),
+        other => panic!("add to `with_ids` in {}: the headers of {other}", file!()),
     }
 }
 
@@ -60,7 +66,7 @@ fn an_id_that_is_no_hex_number_of_its_length_is_refused_in_every_format() {
     for id in ids {
         // W3C's ids have a fixed length. One of zeros is refused, too.
         let padded = |len: usize| format!("{}{id}", "0".repeat(len.saturating_sub(id.len())));
-        for format in ALL {
+        for format in formats() {
             let rows = match format {
                 W3c => vec![
                     with_ids(format, &padded(32), &span, ""),
@@ -87,7 +93,7 @@ fn an_id_that_is_no_hex_number_of_its_length_is_refused_in_every_format() {
             }
         }
     }
-    for format in ALL {
+    for format in formats() {
         let (tracer, _) = listened(&[format]);
         let read = tracer.extract(&with_ids(format, &trace, &span, "1"));
         assert_eq!(read.unwrap().expect("a trace").to_span_id(), span);
@@ -96,7 +102,7 @@ fn an_id_that_is_no_hex_number_of_its_length_is_refused_in_every_format() {
 
 /// Every header that a tracer of all formats reads, as a name of its own or the begin of one.
 fn names() -> Vec<String> {
-    let (tracer, _) = listened(&ALL);
+    let (tracer, _) = listened(&formats());
     let headers = tracer.propagated_headers();
     let prefixed = headers.prefixes().map(|prefix| format!("{prefix}k"));
     headers.names().map(str::to_owned).chain(prefixed).collect()
@@ -185,7 +191,7 @@ fn a_header_map_of_24_576_entries_is_read_within_the_limits() {
         ),
     ];
     for (kind, map, skipped) in rows {
-        let (tracer, _) = listened(&ALL);
+        let (tracer, _) = listened(&formats());
         // Of more than 128 headers with a name, the first ones are kept, and this trace comes last.
         let has_trace = skipped < 1_000;
         match tracer.extract(&map) {
@@ -219,9 +225,9 @@ fn a_message_shows_no_header_but_the_id_of_a_trace() {
         ("authorization", SECRET),
     ];
     let far = format!("{}{SECRET}", "x".repeat(64));
-    for format in ALL {
+    for format in formats() {
         for bad in ["x", &far] {
-            let (tracer, lines) = listened(&ALL);
+            let (tracer, lines) = listened(&formats());
             let headers = [owned(&secrets), with_ids(format, bad, "1", "1")].concat();
             let error = tracer.extract(&headers).expect_err("malformed");
             // Also if another format has a trace.
@@ -239,7 +245,7 @@ fn a_message_shows_no_header_but_the_id_of_a_trace() {
             }
         }
     }
-    let (tracer, lines) = listened(&ALL);
+    let (tracer, lines) = listened(&formats());
     let mut bytes = vec![1; 33];
     bytes.extend([0, 0, 0, 1, 0, 0, 0, 99]);
     bytes.extend(SECRET.as_bytes());
@@ -267,18 +273,20 @@ fn check_lines(formats: &[Propagation], carrier: &dyn ExtractCarrier, is_error: 
 
 #[test]
 fn a_hundred_thousand_malformed_contexts_are_one_line_in_ten_seconds() {
-    let traces = ALL.map(|format| with_ids(format, "x", "1", "1"));
-    let [jaeger, w3c, ..] = &traces;
+    let all = &formats();
+    let malformed = |format: &Propagation| with_ids(*format, "x", "1", "1");
+    let traces: Vec<_> = all.iter().map(malformed).collect();
+    let (jaeger, w3c) = (&malformed(&Jaeger), malformed(&W3c));
     std::thread::scope(|scope| {
-        for (format, headers) in ALL.iter().zip(&traces) {
+        for (format, headers) in all.iter().zip(&traces) {
             scope.spawn(|| check_lines(std::slice::from_ref(format), headers, true));
         }
-        scope.spawn(|| check_lines(&ALL, &traces.concat(), true));
+        scope.spawn(|| check_lines(all, &traces.concat(), true));
         // One is hidden by another format.
-        let hidden = [w3c.clone(), with_ids(Jaeger, "a", "b", "1")].concat();
+        let hidden = [w3c, with_ids(Jaeger, "a", "b", "1")].concat();
         scope.spawn(move || check_lines(&[TraceContext, Jaeger], &hidden, false));
-        scope.spawn(|| check_lines(&ALL, &InFormat("named", jaeger), true));
-        scope.spawn(|| check_lines(&ALL, &InFormat("missing", jaeger), false));
-        scope.spawn(|| check_lines(&ALL, &vec![1_u8; 36], true));
+        scope.spawn(|| check_lines(all, &InFormat("named", jaeger), true));
+        scope.spawn(|| check_lines(all, &InFormat("missing", jaeger), false));
+        scope.spawn(|| check_lines(all, &vec![1_u8; 36], true));
     });
 }

@@ -8,11 +8,12 @@ mod w3c;
 mod zipkin;
 
 use std::io::{self, BufRead, Read};
+use std::sync::LazyLock;
 
 use tracehound::SpanContext;
 use tracehound::diagnostics::Diagnostics;
 use tracehound::prelude::*;
-use tracehound::propagation::{HttpHeaders, Propagation};
+use tracehound::propagation::{Codec, HttpHeaders, Propagation};
 use tracehound::reporter::NullReporter;
 
 use crate::options::DecodeOptions;
@@ -68,7 +69,7 @@ pub(crate) fn run(options: &DecodeOptions) -> CommandResult {
 fn conclude(headers: &[(String, String)]) -> CommandResult {
     let tracer = tracehound::JaegerTracer::builder("decode")
         .reporter(NullReporter::new())
-        .propagation(FORMATS)
+        .propagation(formats())
         .diagnostics(Diagnostics::silent())
         .build()?;
     match tracer.extract(&HttpHeaders(headers)) {
@@ -157,7 +158,15 @@ fn from_dump(line: &str) -> Option<(String, String)> {
 }
 
 fn is_known(name: &str) -> bool {
-    NAMES.contains(&name) || name.starts_with("uberctx-")
+    static CODECS: LazyLock<Vec<Box<dyn Codec>>> =
+        LazyLock::new(|| formats().map(Propagation::http_headers_codec).collect());
+    CODECS.iter().any(|codec| codec.headers().contains(name))
+}
+
+/// Returns all formats, those first that a tracer speaks by default.
+fn formats() -> impl Iterator<Item = Propagation> {
+    let all = Propagation::ALL.iter().copied();
+    Propagation::DEFAULT.into_iter().chain(all)
 }
 
 /// Guesses the header that a value stands in.
@@ -193,10 +202,13 @@ fn explain(name: &str, value: &str) -> Vec<Part> {
         "tracestate" => w3c::trace_state(value),
         "b3" => zipkin::single(value),
         _ if name.starts_with("x-b3-") => vec![zipkin::multiple(name, value)],
-        _ => match name.strip_prefix("uberctx-") {
-            Some(key) => vec![baggage::item(key, value)],
-            None => vec![Part::new("value", value, "no header of a trace")],
-        },
+        _ => {
+            let mut prefixes = ["uberctx-", "baggage-"].into_iter();
+            match prefixes.find_map(|prefix| name.strip_prefix(prefix)) {
+                Some(key) => vec![baggage::item(key, value)],
+                None => vec![Part::new("value", value, UNEXPLAINED)],
+            }
+        }
     }
 }
 
@@ -217,21 +229,31 @@ fn print_parts(parts: &[Part]) {
     }
 }
 
-const FORMATS: [Propagation; 3] = [Propagation::Jaeger, Propagation::W3c, Propagation::B3];
-const NAMES: [&str; 12] = [
-    "uber-trace-id",
-    "jaeger-debug-id",
-    "jaeger-baggage",
-    "traceparent",
-    "tracestate",
-    "baggage",
-    "b3",
-    "x-b3-traceid",
-    "x-b3-spanid",
-    "x-b3-parentspanid",
-    "x-b3-sampled",
-    "x-b3-flags",
-];
+/// The meaning of a header that belongs to no format.
+const UNEXPLAINED: &str = "no header of a trace";
 const MOST_ALIGNED: usize = 40;
 /// The bytes of standard input that are read.
 const MOST_INPUT: u64 = 16 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_header_of_every_format_is_known_and_explained() {
+        for format in formats() {
+            let codec = format.http_headers_codec();
+            let prefixed = codec
+                .headers()
+                .prefixes()
+                .map(|prefix| format!("{prefix}k"));
+            let names = codec.headers().names().map(str::to_owned);
+            for name in names.chain(prefixed) {
+                assert!(is_known(&name), "{format}: {name}");
+                let parts = explain(&name, "1");
+                let is_explained = parts.iter().all(|part| part.meaning != UNEXPLAINED);
+                assert!(is_explained, "{format}: `explain` has no words for {name}");
+            }
+        }
+    }
+}
