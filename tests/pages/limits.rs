@@ -183,7 +183,7 @@ fn the_guide_has_the_limits_of_the_code() {
     let rows = Page::at("docs/guide/limits.md").rows("limit");
     for limit in limits() {
         let row = rows.iter().find(|row| row[0] == limit.name);
-        let row = row.unwrap_or_else(|| panic!("no row for {:?}", limit.name));
+        let row = row.unwrap_or_else(|| panic!("docs/guide/limits.md has no row {:?}", limit.name));
         assert_eq!(value_of_cell(&row[1]), limit.value(), "{}", limit.name);
     }
     let known: BTreeSet<_> = limits().map(|limit| limit.name).collect();
@@ -265,8 +265,16 @@ fn every_limit_of_the_code_is_in_the_guide() {
             }
         }
     }
-    assert!(missing.is_empty(), "in neither list: {missing:#?}");
-    assert!(inside.is_empty(), "not in the code: {inside:#?}");
+    assert!(
+        missing.is_empty(),
+        "constants that are in neither list of {}: add a row to LIMITS, and one to docs/guide/limits.md, if users meet \
+         the limit, or a line to INSIDE if not: {missing:#?}",
+        file!()
+    );
+    assert!(
+        inside.is_empty(),
+        "remove from INSIDE what is not in the code any more: {inside:#?}"
+    );
 }
 
 /// Folders of what is for a developer's machine.

@@ -47,7 +47,8 @@ fn name(path: &Path) -> String {
 
 /// Returns the code without comments and without the tests at its end.
 pub(crate) fn code_of(text: &str) -> String {
-    let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+    // Not at `#[cfg(test)]`, which may stand before a module in a file of its own, at the top.
+    let text = text.split("\nmod tests {").next().unwrap_or_default();
     let lines = text
         .lines()
         .filter(|line| !line.trim_start().starts_with("//"));

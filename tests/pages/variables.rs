@@ -41,6 +41,63 @@ fn the_page_of_the_module_lists_the_variables_that_are_read_and_no_others() {
     assert_eq!(listed, read);
 }
 
+/// A list of words that is complete in the catalogue of settings, which its tests compare with the code, is complete
+/// on the pages, too.
+#[test]
+fn pages_list_the_words_that_a_variable_takes() {
+    let mut missing = Vec::new();
+    let mut check = |path: &str, name: &str, text: &str, words: &[&str]| {
+        let absent = words
+            .iter()
+            .filter(|word| !text.contains(&format!("`{word}`")));
+        missing.extend(absent.map(|word| format!("{path}, at `{name}`: `{word}`")));
+    };
+    let pages = ["README.md", "docs/guide/configuration.md"];
+    let rows = pages.map(|path| (path, Page::at(path).rows("variable")));
+    for setting in settings() {
+        // `none` is in no list.
+        let words: Vec<&str> = code_spans(setting.value())
+            .filter(|word| !word.contains('=') && *word != "none")
+            .collect();
+        let Some(name) = setting.variables().first().filter(|_| words.len() > 1) else {
+            continue;
+        };
+        for (path, rows) in &rows {
+            let is_own = |row: &&Vec<String>| code_spans(&row[0]).any(|span| span == *name);
+            if let Some(row) = rows.iter().find(is_own) {
+                check(path, name, &row[1], &words);
+            }
+        }
+        if setting.name() == "sampler" {
+            let module = file("src/config/mod.rs");
+            let start = "//! # Which sampler do variables choose?";
+            for (path, name, text) in [
+                (
+                    "src/config/mod.rs",
+                    start,
+                    between(&module, start, "//! # "),
+                ),
+                (
+                    "docs/guide/sampling.md",
+                    "you want",
+                    &file("docs/guide/sampling.md"),
+                ),
+                (
+                    "src/config/file/mod.rs",
+                    "sampler",
+                    &file("src/config/file/mod.rs"),
+                ),
+            ] {
+                check(path, name, text, &words);
+            }
+        }
+    }
+    assert!(
+        missing.is_empty(),
+        "words that pages leave out: {missing:#?}"
+    );
+}
+
 /// Returns whether a text is a name of ours, Jaeger's or OpenTelemetry's.
 fn is_variable(text: &str) -> bool {
     let is_name = text

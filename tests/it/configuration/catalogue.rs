@@ -110,6 +110,57 @@ fn the_page_of_the_module_has_the_table_of_the_catalogue() {
     );
 }
 
+#[test]
+fn the_words_of_a_setting_are_those_that_an_error_lists() {
+    let mut checked = Vec::new();
+    for setting in settings().iter().filter(|it| words_of(it).len() > 1) {
+        let variable = setting
+            .variables()
+            .first()
+            .expect("words come from a variable");
+        let of_variable = settings()
+            .iter()
+            .filter(|it| it.variables().first() == Some(variable));
+        let listed: BTreeSet<_> = of_variable.flat_map(words_of).collect();
+        let variables = [("JAEGER_SERVICE_NAME", "shop"), (*variable, "no-word")];
+        let explanation = Config::from_lookup_lossy(lookup(&variables)).explain();
+        let Some(problem) = explanation.passed_over().first() else {
+            panic!("{variable} takes any word, but the catalogue lists {listed:?}");
+        };
+        let message = problem.to_string();
+        if message.contains("asks for") {
+            continue; // Its feature is off.
+        }
+        let (_, expected) = message.split_once("expected ").expect("what was expected");
+        let (expected, _) = expected.split_once(", found").unwrap_or((expected, ""));
+        let is_end = |c: char| c == ' ' || c == ',';
+        let named: BTreeSet<&str> = expected
+            .split(is_end)
+            .filter(|word| !PROSE.contains(word))
+            .collect();
+        assert_eq!(
+            named,
+            listed,
+            "left: what {variable} takes by its error; right: the words of `{}` in \
+             src/config/catalogue/table.rs",
+            setting.name()
+        );
+        checked.push(setting.name());
+    }
+    for name in ["sampler", "sender", "propagation", "recording", "tag_names"] {
+        assert!(checked.contains(&name), "{name}: {checked:?}");
+    }
+}
+
+/// What is between the words of a message.
+const PROSE: [&str; 7] = ["", "a", "list", "of", "or", "and", "alone"];
+
+/// Returns the words that a setting takes, as the catalogue lists them.
+fn words_of(setting: &SettingInfo) -> BTreeSet<&'static str> {
+    let spans = setting.value().split('`').skip(1).step_by(2);
+    spans.filter(|span| !span.contains('=')).collect()
+}
+
 /// Returns the settings that have variables as the lines of a table.
 fn table() -> String {
     let mut table = "//! | variable | value |\n//! |---|---|\n".to_owned();
