@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use crate::config::Config;
 use crate::config::choices::ReporterChoice;
+use crate::config::error::ConfigProblem;
 use crate::config::sampler::SamplerChoice;
-use crate::config::setting::Setting;
+use crate::config::setting::{Setting, Source};
 use crate::diagnostics::Diagnostics;
 use crate::model::{Recording, Tag, TagNames, TagValue};
 use crate::propagation::{HeaderNames, Propagation};
@@ -20,9 +21,30 @@ use crate::tracer::TracerBuilder;
 impl Config {
     /// Sets the name of the service, under which Jaeger shows its spans. Required unless tracing is disabled.
     ///
+    /// Replaces the name that a variable gives. If that is another one, a line at the start and
+    /// [`explain`](Self::explain) say so: the variable has no effect.
+    ///
+    /// ```
+    /// use tracehound::Config;
+    ///
+    /// let lookup = |name: &str| (name == "JAEGER_SERVICE_NAME").then(|| "cart".to_owned());
+    /// let explanation = Config::from_lookup(lookup)?.service_name("shop").explain();
+    /// assert_eq!(explanation.get("service_name").expect("set").value(), "\"shop\"");
+    /// assert_eq!(explanation.passed_over()[0].name(), "JAEGER_SERVICE_NAME");
+    /// # Ok::<(), tracehound::config::ConfigError>(())
+    /// ```
+    ///
     /// Environment: `JAEGER_SERVICE_NAME`.
     pub fn service_name(mut self, name: impl Into<String>) -> Self {
-        self.service_name = Setting::of_code(name.into());
+        let name = name.into();
+        if let Source::Variable(variable) = self.service_name.source
+            && self.service_name.value.trim() != name.trim()
+        {
+            let because = "the code names the service";
+            self.warnings
+                .push(ConfigProblem::no_effect(variable, because));
+        }
+        self.service_name = Setting::of_code(name);
         self
     }
 
@@ -68,7 +90,15 @@ impl Config {
     /// Defaults to the remote sampler, which begins with a probability of 0.001. Without the feature `remote-sampler`,
     /// defaults to a [`ProbabilisticSampler`](crate::sampler::ProbabilisticSampler) of 0.001. Environment:
     /// `JAEGER_SAMPLER_TYPE`, `JAEGER_SAMPLER_PARAM`.
+    ///
+    /// Replaces the sampler that a variable asks for. A line at the start and [`explain`](Self::explain) say that the
+    /// variable has no effect.
     pub fn sampler(mut self, sampler: impl Sampler + 'static) -> Self {
+        if let Source::Variable(variable) = self.sampler.source {
+            let because = "the code sets the sampler";
+            self.warnings
+                .push(ConfigProblem::no_effect(variable, because));
+        }
         self.sampler = Setting::of_code(SamplerChoice::new(sampler));
         self
     }

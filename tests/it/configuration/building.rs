@@ -56,7 +56,9 @@ fn a_service_without_a_name_is_an_error() {
         assert_eq!(refused(Config::new(name)), expected);
         assert_eq!(
             refused(read(&[("JAEGER_SERVICE_NAME", "shop")]).service_name(name)),
-            expected
+            format!(
+                "{expected} (passed over: JAEGER_SERVICE_NAME: has no effect: the code names the service)"
+            )
         );
     }
     for config in [
@@ -109,6 +111,32 @@ fn the_error_shows_what_was_passed_over() {
 }
 
 #[test]
+fn a_variable_that_the_code_replaces_is_told_of_once() {
+    let named = read(&[("OTEL_SERVICE_NAME", " shop ")]);
+    assert_eq!(named.service_name("shop").explain().passed_over(), []);
+    let variables = [
+        ("JAEGER_SERVICE_NAME", "cart"),
+        ("JAEGER_SAMPLER_TYPE", "const"),
+    ];
+    let (_tracer, lines) = built(kept(
+        read(&variables).service_name("bank").service_name("shop"),
+    ));
+    let lines = lines.lock().unwrap();
+    assert_eq!(
+        lines[..2],
+        [
+            "passed over: JAEGER_SERVICE_NAME: has no effect: the code names the service",
+            "passed over: JAEGER_SAMPLER_TYPE: has no effect: the code sets the sampler",
+        ]
+    );
+    assert!(
+        lines[2].starts_with("service \"shop\" is traced"),
+        "{lines:?}"
+    );
+    assert_eq!(lines.len(), 3, "{lines:?}");
+}
+
+#[test]
 fn the_explanation_shows_the_tags_that_are_sent() {
     let variables = [
         ("JAEGER_SERVICE_NAME", "variable"),
@@ -140,11 +168,15 @@ fn the_explanation_shows_the_tags_that_are_sent() {
             let value = sent[0].value.to_string();
             assert_eq!(setting.value().trim_matches('"'), value, "{key}");
         }
-        let passed_over = explanation.passed_over();
+        let mut passed_over = explanation.passed_over().to_vec();
+        passed_over.retain(|problem| problem.name() != "JAEGER_SERVICE_NAME");
         let told = passed_over.iter().map(ToString::to_string);
         let is_version = |text: &String| text.contains("jaeger.version");
         assert_eq!(told.filter(is_version).count(), passed_over.len());
-        assert!(names(passed_over).contains(&"JAEGER_TAGS"), "{explanation}");
+        assert!(
+            names(&passed_over).contains(&"JAEGER_TAGS"),
+            "{explanation}"
+        );
     }
     let (_tracer, lines) = built(kept(Config::new("shop").tag("jaeger.version", "code")));
     assert_eq!(
