@@ -29,7 +29,7 @@ pub struct Loss {
     /// The number of spans.
     pub spans: u64,
     /// The last loss for this cause, if its reason is known. Causes before the reporter have none but
-    /// [`DropCause::QueueFull`].
+    /// [`DropCause::QueueFull`] and [`DropCause::AfterShutdown`].
     pub last: Option<LastLoss>,
 }
 

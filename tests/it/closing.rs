@@ -56,6 +56,14 @@ fn a_future_flushes_and_closes_without_a_runtime() {
     assert_eq!((report.sent, report.queued), (2, 0), "{report}");
     tracer.start_span("late").finish();
     assert_eq!(tracer.report().dropped.get(DropCause::AfterShutdown), 1);
+    let losses = tracer.metrics().losses();
+    let reason = losses[0].last.as_ref().map(|last| last.reason.as_str());
+    assert_eq!(
+        reason,
+        Some(
+            "the span finished after the tracer had been closed; finish spans first, and close last"
+        )
+    );
     assert_eq!(spans.spans().len(), 2);
     let again = block_on(tracer.close_async(LONG));
     assert_eq!(again, tracer.report(), "a second close only reports");

@@ -143,11 +143,14 @@ fn without_an_agent_no_span_counts_as_sent_and_one_line_says_so() {
     }
     is_done.store(true, Ordering::Relaxed);
     busy.join().unwrap();
+    let without = match cfg!(feature = "dev") {
+        true => "TRACEHOUND_DEV=1, or tracehound::dev in code",
+        false => "tracehound::dev, feature \"dev\"",
+    };
     let expected = format!(
         "nobody is listening on {address} (connection refused); start Jaeger's agent, or send elsewhere: \
          JAEGER_ENDPOINT=http://localhost:14268/api/traces or \
-         OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318; or see traces without Jaeger: \
-         tracehound::dev, feature \"dev\""
+         OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318; or see traces without Jaeger: {without}"
     );
     assert_eq!(*lines.lock().unwrap(), [expected]);
 }

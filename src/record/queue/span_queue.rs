@@ -146,8 +146,18 @@ impl SpanQueue {
             // The caller holds the lock of the span, so the callback must not run user code.
             Pushed::TakenMany | Pushed::Full => self.wake(false),
             Pushed::Refused => self.drop_spans(DropCause::QueueFull, 1),
-            Pushed::Closed => self.drop_spans(DropCause::AfterShutdown, 1),
+            Pushed::Closed => self.drop_late(),
         }
+    }
+
+    /// Counts a span that finished after the tracer was closed, and notes why it was lost.
+    #[cold]
+    fn drop_late(&self) {
+        let cause = DropCause::AfterShutdown;
+        self.drop_spans(cause, 1);
+        self.metrics.note_loss(cause, || {
+            "the span finished after the tracer had been closed; finish spans first, and close last".to_owned()
+        });
     }
 
     /// Counts spans that were dropped before they reached a queue.

@@ -188,6 +188,14 @@ pub use crate::http_client::{InvalidEndpoint, InvalidHeader};
 use crate::metrics::DropCause;
 use crate::services::Services;
 
+/// The end of a line about a receiver on this host where nobody listens.
+#[cfg(any(feature = "udp", feature = "_upload"))]
+const WITHOUT_BACKEND: &str = if cfg!(feature = "dev") {
+    "or see traces without Jaeger: TRACEHOUND_DEV=1, or tracehound::dev in code"
+} else {
+    "or see traces without Jaeger: tracehound::dev, feature \"dev\""
+};
+
 /// A way for batches to leave the process, one at a time.
 ///
 /// The worker calls it, never a thread of the program, and catches its panics. The

@@ -16,6 +16,8 @@ pub(super) struct Overflow {
     /// The losses of this run.
     lost: u64,
     last_loss: Option<Instant>,
+    /// The cause of the last warning, as diagnostics name it.
+    warned_as: Option<&'static str>,
 }
 
 impl Overflow {
@@ -30,15 +32,20 @@ impl Overflow {
         if lost > 0 {
             self.last_loss = Some(now);
             let lost = self.lost;
+            let metrics = options.services.metrics();
+            let pause = guarded(metrics, || reporter.explain_pause()).flatten();
+            // A burst may come before the reporter has to wait. The line about it must not hide the one about the wait.
+            let cause = match pause {
+                Some(_) => DropCause::QueueFull.name(),
+                None => BURST,
+            };
+            self.warned_as = Some(cause);
+            let cure = pause.as_deref().unwrap_or(LARGER_QUEUE);
             let line = || {
-                let pause =
-                    guarded(options.services.metrics(), || reporter.explain_pause()).flatten();
-                let cure = pause.unwrap_or_else(|| LARGER_QUEUE.to_owned());
                 format!("{lost} finished spans found no room in the queue and were dropped: {cure}")
             };
-            let cause = DropCause::QueueFull;
-            options.services.metrics().note_loss(cause, line);
-            diagnostics.warn(cause.name(), line);
+            metrics.note_loss(DropCause::QueueFull, line);
+            diagnostics.warn(cause, line);
         } else if options.queue.has_room()
             && self
                 .last_loss
@@ -46,12 +53,17 @@ impl Overflow {
         {
             self.last_loss = None;
             let lost = std::mem::take(&mut self.lost);
-            diagnostics.recovered(DropCause::QueueFull.name(), || {
-                format!("the queue has room again; {lost} finished spans found none")
-            });
+            if let Some(cause) = self.warned_as.take() {
+                diagnostics.recovered(cause, || {
+                    format!("the queue has room again; {lost} finished spans found none")
+                });
+            }
         }
     }
 }
+
+/// The cause of losses while the reporter takes spans, as diagnostics name it.
+const BURST: &str = "queue_full_burst";
 
 const LARGER_QUEUE: &str =
     "a larger one holds longer bursts (queue_size, JAEGER_REPORTER_MAX_QUEUE_SIZE)";
@@ -62,6 +74,7 @@ const QUIET: Duration = Duration::from_secs(10);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::FinishedSpan;
     use crate::reporter::NullReporter;
     use crate::reporter::worker::fixtures::{finish_span, options};
 
@@ -105,5 +118,34 @@ mod tests {
             ["the queue has room again; 4 finished spans found none"]
         );
         assert!(check(&mut overflow).is_empty());
+    }
+
+    #[test]
+    fn a_line_about_a_burst_hides_none_about_a_reporter_that_waits() {
+        struct Waits(bool);
+
+        impl Reporter for Waits {
+            fn report(&mut self, _: &FinishedSpan<'_>) {}
+
+            fn explain_pause(&self) -> Option<String> {
+                self.0.then(|| "the disk is slow".to_owned())
+            }
+        }
+
+        let (options, lines) = options(0);
+        let mut overflow = Overflow::default();
+        for waits in [false, true, true] {
+            finish_span(&options.queue, &"x".repeat(5_000));
+            overflow.check(&options, &Waits(waits));
+        }
+        overflow.last_loss = overflow.last_loss.map(|last| last - QUIET);
+        overflow.check(&options, &Waits(false));
+        let lines = lines.lock().expect("not poisoned");
+        assert!(lines[0].contains(LARGER_QUEUE), "{lines:?}");
+        assert!(lines[1].ends_with("dropped: the disk is slow"), "{lines:?}");
+        assert_eq!(
+            lines[2..],
+            ["the queue has room again; 3 finished spans found none"]
+        );
     }
 }

@@ -28,6 +28,33 @@ fn spans_of_eight_mebibytes_flow_while_a_request_hangs() {
 }
 
 #[test]
+fn a_queue_that_a_hanging_collector_fills_is_told_of_with_the_collector() {
+    let server = CollectorServer::start(Act::Hang);
+    let (diagnostics, lines) = kept_lines();
+    let tracer = JaegerTracer::builder("shop")
+        .sampler(ConstSampler::new(true))
+        .reporter(RemoteReporter::new(sender_to(&server)))
+        .diagnostics(diagnostics)
+        .queue_size(4_000)
+        .build()
+        .expect("a service");
+    let shop = Shop { tracer, lines };
+    // The request that hangs and the one behind it have 1 MiB each, the queue has 2 MiB.
+    until("a line about the queue that names the collector", || {
+        note(&shop, 1_000, 900);
+        shop.tracer.flush(Duration::ZERO);
+        let lines = shop.lines();
+        let mut full = lines
+            .iter()
+            .filter(|line| line.contains("found no room in the queue"));
+        full.any(|line| {
+            line.contains("more slowly than spans come") || line.contains("not answered it for")
+        })
+    });
+    shop.close(Duration::from_millis(100));
+}
+
+#[test]
 fn a_close_counts_what_was_not_answered() {
     let server = CollectorServer::start(Act::Hang);
     let shop = Shop::uploading_to(&server);

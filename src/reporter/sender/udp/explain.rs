@@ -1,9 +1,9 @@
 //! Lines to the user about losses and waits, each with a cure.
 
 use crate::metrics::DropCause;
-use crate::reporter::sender::Sender as _;
 use crate::reporter::sender::udp::failure::Failure;
 use crate::reporter::sender::udp::{UdpSender, WaitsFor};
+use crate::reporter::sender::{Sender as _, WITHOUT_BACKEND};
 
 impl UdpSender {
     pub(super) fn line_about(&self, cause: DropCause) -> String {
@@ -18,8 +18,7 @@ impl UdpSender {
             DropCause::Refused => format!(
                 "nobody is listening on {destination} ({reason}); start Jaeger's agent, or send \
                  elsewhere: JAEGER_ENDPOINT=http://localhost:14268/api/traces or \
-                 OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318; or see traces without Jaeger: \
-                 tracehound::dev, feature \"dev\""
+                 OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318; {WITHOUT_BACKEND}"
             ),
             DropCause::NoAddress => format!(
                 "{destination} has no address ({reason}); look at the agent's host in the configuration"

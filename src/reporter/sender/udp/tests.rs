@@ -13,6 +13,7 @@ use super::resolver::Resolver;
 use super::socket::DatagramSocket;
 use super::*;
 use crate::clock::deadline_after;
+use crate::reporter::sender::WITHOUT_BACKEND;
 
 /// A fake system, which gives the prepared answers and then succeeds.
 #[derive(Clone, Default)]
@@ -470,7 +471,8 @@ fn the_line_about_a_refusal_names_the_place_and_the_cure() {
         sender.explain(DropCause::Refused),
         "nobody is listening on 127.0.0.1:6831 (connection refused); start Jaeger's agent, or send elsewhere: \
          JAEGER_ENDPOINT=http://localhost:14268/api/traces or \
-         OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318; or see traces without Jaeger: \
-         tracehound::dev, feature \"dev\""
+         OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318; "
+            .to_owned()
+            + WITHOUT_BACKEND
     );
 }

@@ -33,7 +33,7 @@ mod uploader;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[cfg(all(feature = "grpc", any(feature = "collector", feature = "otlp")))]
 pub(super) use self::{
@@ -121,19 +121,30 @@ impl Upload {
         }
     }
 
-    /// Returns a line about batches that wait.
+    /// Returns a line about batches that wait, if the last one found no room or a request hangs.
     pub(super) fn explain_wait(&self) -> Option<String> {
+        self.line_about_wait(instant_now())
+    }
+
+    fn line_about_wait(&self, now: Instant) -> Option<String> {
         let destination = &self.destination;
-        Some(match self.shared.hold_left(instant_now()) {
-            Some(left) => format!(
-                "{destination} has asked for a pause, for {} s more; give it more room, or sample less",
-                left.as_secs() + 1
-            ),
-            None => format!(
-                "{destination} takes batches more slowly than spans come; give it more room, or sample \
-                 less"
-            ),
-        })
+        if let Some(left) = self.shared.hold_left(now) {
+            let seconds = left.as_secs() + 1;
+            return Some(format!(
+                "{destination} has asked for a pause, for {seconds} s more; give it more room, or sample less"
+            ));
+        }
+        let unanswered = self.shared.unanswered_for(now).unwrap_or_default();
+        match unanswered.as_secs() {
+            0 if self.refusals == 0 => None,
+            0 => Some(format!(
+                "{destination} takes batches more slowly than spans come; give it more room, or sample less"
+            )),
+            seconds => Some(format!(
+                "{destination} has taken a request and not answered it for {seconds} s; see whether it hangs, or a \
+                 proxy before it"
+            )),
+        }
     }
 
     fn take(&mut self, batch: &Batch<'_>) -> SendResult {

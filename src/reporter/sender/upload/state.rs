@@ -51,6 +51,8 @@ struct State {
     hold: Option<Instant>,
     max_bytes: usize,
     interrupt: Option<Box<dyn Fn() + Send + Sync>>,
+    /// The time at which the running request began.
+    began_at: Option<Instant>,
     /// The time at which the running request is interrupted.
     overdue_at: Option<Instant>,
     is_closed: bool,
@@ -67,6 +69,7 @@ impl Shared {
                 hold: None,
                 max_bytes,
                 interrupt: None,
+                began_at: None,
                 overdue_at: None,
                 is_closed: false,
             }),
@@ -154,12 +157,21 @@ impl Shared {
 
     /// Notes that a request begins, which should end by `deadline`.
     pub(super) fn begin_request(&self, deadline: Instant) {
-        self.lock().overdue_at = Some(after(deadline, GRACE));
+        let mut state = self.lock();
+        state.began_at = Some(instant_now());
+        state.overdue_at = Some(after(deadline, GRACE));
+    }
+
+    /// Returns how long the running request has had no answer by now.
+    pub(super) fn unanswered_for(&self, now: Instant) -> Option<Duration> {
+        let began_at = self.lock().began_at?;
+        Some(now.saturating_duration_since(began_at))
     }
 
     /// Notes that the request has ended. Returns whether it was interrupted, after which its exchange is of no use.
     pub(super) fn end_request(&self) -> bool {
         let mut state = self.lock();
+        state.began_at = None;
         state.overdue_at = None;
         state.interrupt.is_none() && !state.is_closed
     }

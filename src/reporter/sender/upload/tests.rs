@@ -202,6 +202,15 @@ fn one_batch_waits_behind_the_one_that_runs() {
     assert!(bodies.try_recv().is_err());
     let line = upload.explain_wait().expect("a line");
     assert!(line.contains("more slowly than spans come"), "{line}");
+    let later = deadline_after(Duration::from_secs(3));
+    let line = upload.line_about_wait(later).expect("a line");
+    let hangs = "there has taken a request and not answered it for 3 s; see whether it hangs";
+    assert!(line.starts_with(hangs), "{line}");
+    upload.exchange.interrupter()();
+    fates(&mut upload, 4);
+    assert_eq!(send(&mut upload, b"3").this, SendResult::InFlight);
+    fates(&mut upload, 2);
+    assert_eq!(upload.explain_wait(), None, "there was room");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::metrics::DropCause;
 use crate::reporter::sender::upload::Upload;
 use crate::reporter::sender::upload::exchange::Exchange;
 use crate::reporter::sender::upload::options::UploadOptions;
-use crate::reporter::sender::{Batch, BatchFormat, SendOutcome};
+use crate::reporter::sender::{Batch, BatchFormat, SendOutcome, WITHOUT_BACKEND};
 
 /// A kind of collector.
 pub(in crate::reporter::sender) trait Protocol:
@@ -74,10 +74,15 @@ impl<P: Protocol> Uploader<P> {
     }
 
     pub(in crate::reporter::sender) fn explain(&self, cause: DropCause) -> String {
-        match &self.upload {
+        let endpoint = &self.options.endpoint;
+        let line = match &self.upload {
             Some(upload) => upload.explain(cause),
-            None => format!("spans do not reach {}: {cause}", self.options.endpoint),
+            None => format!("spans do not reach {endpoint}: {cause}"),
+        };
+        if cause == DropCause::Refused && endpoint.is_on_this_host() {
+            return format!("{line}; {WITHOUT_BACKEND}");
         }
+        line
     }
 
     pub(in crate::reporter::sender) fn explain_wait(&self) -> Option<String> {
