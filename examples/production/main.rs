@@ -27,7 +27,16 @@ use crate::traced::Traced;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let seconds = env::args().nth(1).map_or(Ok(60), |text| text.parse())?;
+    let seconds = match env::args().nth(1).as_deref() {
+        None => 60,
+        Some("-h" | "--help") => {
+            println!("{USAGE}");
+            return Ok(());
+        }
+        Some(text) => text
+            .parse()
+            .map_err(|_| format!("expected seconds, found {text:?}"))?,
+    };
     traced::log_to_stderr()?;
     let stop = stop::told_to_stop()?;
     let config = traced::settings();
@@ -55,3 +64,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     ledger::print(&traced, &report, &asked, &leaks, stand_in.as_ref());
     Ok(())
 }
+
+const USAGE: &str = "\
+usage: production [SECONDS]
+
+A service under a load of its own, for a minute or for SECONDS. SIGTERM or Ctrl-C end it earlier. At the end it prints
+what became of every span. Spans go where variables say, such as OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318, and
+without any to an agent within the process.";

@@ -68,6 +68,15 @@ fn production_sends_to_the_collector_that_the_environment_names() {
 }
 
 #[test]
+fn production_explains_its_argument() {
+    let printed = run_with_arguments("production", &["--help"], &[]);
+    assert!(
+        printed.stdout.starts_with("usage: production [SECONDS]"),
+        "{printed}"
+    );
+}
+
+#[test]
 fn production_names_what_it_loses() {
     let agent = MockAgent::start().expect("a port");
     agent.stop().expect("it stops");
