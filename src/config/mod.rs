@@ -89,7 +89,7 @@
 //!
 //! | `JAEGER_SAMPLER_TYPE` | `JAEGER_SAMPLER_PARAM` | without it | `OTEL_TRACES_SAMPLER` |
 //! |---|---|---|---|
-//! | `const` | 1 or 0, or a boolean: all traces or none | 1 | `always_on`, `always_off` |
+//! | `const` | 0 for no trace, another number for all, or a boolean | 1 | `always_on`, `always_off` |
 //! | `probabilistic` | a probability from 0 to 1 | 0.001 | `traceidratio`, where 1 is the default |
 //! | `ratelimiting`, also `rate_limiting`, `rate-limiting` | traces a second, 0 or more | an error | |
 //! | `remote` | the probability until strategies come | 0.001 | `jaeger_remote` |
