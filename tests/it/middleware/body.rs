@@ -14,10 +14,8 @@ use http_body_util::{BodyExt, Empty, Full};
 use tower::{Service, ServiceExt, service_fn};
 use tracehound::metrics::Counter;
 use tracehound::middleware::{ClientLayer, ServerLayer, SpanEnd, TracedBody};
-use tracehound::prelude::*;
 use tracehound::reporter::{InMemoryReporter, OwnedSpan};
 use tracehound::scope::active_span;
-use tracehound::{JaegerTracer, TracerExt};
 use tracehound::{JaegerTracer, TracerExt};
 
 use crate::support::recording_tracer;
