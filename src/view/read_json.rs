@@ -11,6 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::model::{
     Flags, LogRecord, Process, ReferenceType, ReportedReference, SpanId, Tag, TagValue, Timestamp,
@@ -45,25 +46,37 @@ impl Trace {
     /// Fails if the text is no JSON, or if a trace or span lacks an id, a process or a time, or has one that makes no
     /// sense. The error says where.
     pub fn from_json(text: &str) -> Result<Vec<Self>, InvalidTraceJson> {
-        let value: Value = serde_json::from_str(text).map_err(InvalidTraceJson::syntax)?;
-        let traces = match value {
-            Value::Array(traces) => traces,
-            Value::Object(mut object) => match object.remove("data") {
-                Some(Value::Array(traces)) => traces,
-                Some(Value::Null) => return Err(InvalidTraceJson::new("the answer has no data")),
-                Some(data) => vec![data],
-                None => vec![Value::Object(object)],
-            },
-            _ => return Err(InvalidTraceJson::new("neither a list nor an object")),
-        };
-        let numbered = traces.into_iter().enumerate();
+        let whole: &RawValue = serde_json::from_str(text).map_err(InvalidTraceJson::syntax)?;
+        let numbered = raw_traces(whole)?.into_iter().enumerate();
         numbered
             .map(|(index, trace)| {
-                let read = TraceJson::deserialize(trace).map_err(InvalidTraceJson::new);
+                let read = TraceJson::read(trace.get()).map_err(InvalidTraceJson::new);
                 read.and_then(TraceJson::into_trace)
                     .map_err(|error| error.within(format_args!("trace {}", index + 1)))
             })
             .collect()
+    }
+}
+
+/// Returns the texts of traces. They are read one after the other, because a tree of a whole file would take ten times as
+/// much memory as its spans.
+fn raw_traces(whole: &RawValue) -> Result<Vec<&RawValue>, InvalidTraceJson> {
+    let list = |raw: &RawValue| raw.get().starts_with('[');
+    if list(whole) {
+        return serde_json::from_str(whole.get()).map_err(InvalidTraceJson::syntax);
+    }
+    if !whole.get().starts_with('{') {
+        return Err(InvalidTraceJson::new("neither a list nor an object"));
+    }
+    let members: BTreeMap<String, &RawValue> =
+        serde_json::from_str(whole.get()).map_err(InvalidTraceJson::syntax)?;
+    match members.get("data") {
+        None => Ok(vec![whole]),
+        Some(data) if data.get() == "null" => Err(InvalidTraceJson::new("the answer has no data")),
+        Some(data) if list(data) => {
+            serde_json::from_str(data.get()).map_err(InvalidTraceJson::syntax)
+        }
+        Some(data) => Ok(vec![data]),
     }
 }
 
@@ -169,6 +182,13 @@ struct TagJson {
 }
 
 impl TraceJson {
+    fn read(text: &str) -> Result<Self, serde_json::Error> {
+        // By way of a value a name may be there twice, and errors have no place within the text of this trace.
+        let by_value =
+            |_| serde_json::from_str(text).and_then(|value: Value| Self::deserialize(value));
+        serde_json::from_str(text).or_else(by_value)
+    }
+
     fn into_trace(self) -> Result<Trace, InvalidTraceJson> {
         let trace_id = trace_id(&self.trace_id)?;
         let processes = self.processes.unwrap_or_default().into_iter();
@@ -360,6 +380,13 @@ mod tests {
             let read = Trace::from_json(&text.to_string()).expect("traces");
             assert_eq!(read.len(), 1, "{text}");
         }
+    }
+
+    #[test]
+    fn a_name_may_be_there_twice_and_the_last_one_counts() {
+        let text = r#"{"data":{},"data":[{"traceID":"a","traceID":"b","spans":[]}]}"#;
+        let read = Trace::from_json(text).expect("traces");
+        assert_eq!(read[0].trace_id.low(), 0xb);
     }
 
     #[test]
