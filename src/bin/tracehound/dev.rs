@@ -1,9 +1,12 @@
 //! `tracehound dev`.
 
+use std::future::{poll_fn, ready};
 use std::io::{self, Write};
-use std::pin::pin;
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
+use tokio::runtime::{self, Runtime};
 use tracehound::dev::{DevOptions, DevServer, Waterfall};
 
 use crate::kept_traces::KeptTraces;
@@ -19,6 +22,8 @@ macro_rules! tell {
 
 /// Runs until the program is told to end.
 pub(crate) fn run(options: &Options) -> CommandResult {
+    // Who reads where the server listens may already tell it to end.
+    let ending = Ending::listen()?;
     let server = DevServer::start(server_options(options))?;
     let mut kept = match &options.keep {
         Some(path) => Some(KeptTraces::open(path, options.memory, &server)?),
@@ -44,7 +49,7 @@ pub(crate) fn run(options: &Options) -> CommandResult {
     }
     tell!("sampling   http://{}/sampling", server.sampling_address());
     let (mut looks, mut is_told) = (0_u32, false);
-    wait_for_end(|| {
+    ending.wait(|| {
         looks = looks.wrapping_add(1);
         if !is_told && server.totals().undecodable > 0 {
             is_told = true;
@@ -112,20 +117,37 @@ fn server_options(options: &Options) -> DevOptions {
     }
 }
 
-/// Waits for Ctrl-C, and on Unix for SIGTERM. Calls a function twice a second.
-fn wait_for_end(mut look: impl FnMut()) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        let mut end = pin!(told_to_end());
-        loop {
-            tokio::select! {
-                ended = &mut end => return ended,
-                () = tokio::time::sleep(LOOK_INTERVAL) => look(),
-            }
+/// Ctrl-C, and on Unix SIGTERM, which do not end the program at once any more.
+struct Ending {
+    runtime: Runtime,
+    end: Pin<Box<dyn Future<Output = io::Result<()>>>>,
+}
+
+impl Ending {
+    fn listen() -> io::Result<Self> {
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let mut end: Pin<Box<dyn Future<Output = _>>> = Box::pin(told_to_end());
+        // It listens from the first poll on.
+        let first = poll_fn(|context| Poll::Ready(end.as_mut().poll(context)));
+        if let Poll::Ready(ended) = runtime.block_on(first) {
+            end = Box::pin(ready(ended));
         }
-    })
+        Ok(Self { runtime, end })
+    }
+
+    /// Waits for the end. Calls a function twice a second.
+    fn wait(mut self, mut look: impl FnMut()) -> io::Result<()> {
+        self.runtime.block_on(async {
+            loop {
+                tokio::select! {
+                    ended = &mut self.end => return ended,
+                    () = tokio::time::sleep(LOOK_INTERVAL) => look(),
+                }
+            }
+        })
+    }
 }
 
 async fn told_to_end() -> io::Result<()> {
@@ -146,3 +168,19 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 /// Traces are saved every five seconds.
 const LOOKS_TO_SAVE: u32 = 10;
 const LAST_SPANS: Duration = Duration::from_millis(500);
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::process::{self, Command};
+
+    use super::*;
+
+    #[test]
+    fn a_signal_counts_that_comes_before_anybody_waits() {
+        let ending = Ending::listen().expect("signals");
+        let id = process::id().to_string();
+        let told = Command::new("kill").args(["-TERM", &id]).status();
+        assert!(told.expect("kill runs").success());
+        ending.wait(|| {}).expect("told to end");
+    }
+}
