@@ -48,7 +48,7 @@ mod per_process;
 
 #[cfg(all(unix, feature = "signals"))]
 pub(crate) use per_process::LEAVES_SIGNALS;
-#[cfg(unix)]
+#[cfg(all(unix, not(miri)))]
 pub(crate) use per_process::begin_generation;
 pub(crate) use per_process::{PerProcess, generation};
 

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::mem;
 use std::sync::OnceLock;
-#[cfg(unix)]
+#[cfg(all(unix, any(not(miri), feature = "signals")))]
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
@@ -24,14 +24,14 @@ pub(crate) fn generation() -> u32 {
 
 /// Starts a new generation in a process that was just forked. Its only thread calls this from a fork handler, where
 /// almost nothing is allowed.
-#[cfg(unix)]
+#[cfg(all(unix, not(miri)))]
 pub(crate) fn begin_generation() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
     LEAVES_SIGNALS.store(true, Ordering::Relaxed);
 }
 
 /// Whether the signal handlers of this library take the default action: in a forked child, where nobody waits for them.
-#[cfg(unix)]
+#[cfg(all(unix, any(not(miri), feature = "signals")))]
 pub(crate) static LEAVES_SIGNALS: AtomicBool = AtomicBool::new(false);
 
 /// A value of which each process of a line of forks has its own.
