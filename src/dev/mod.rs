@@ -113,9 +113,9 @@
 mod error;
 mod options;
 mod printing;
-mod server;
-mod store;
-mod strategies;
+pub(crate) mod server;
+pub(crate) mod store;
+pub(crate) mod strategies;
 mod tracer;
 
 pub use error::DevError;

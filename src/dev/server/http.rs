@@ -34,6 +34,31 @@ pub(crate) struct Listeners {
     pub(crate) query: Vec<TcpListener>,
 }
 
+/// The services of the sockets. Each refuses what comes from elsewhere.
+pub(crate) struct Routers {
+    pub(crate) ingest: Router,
+    pub(crate) grpc: Router,
+    pub(crate) sampling: Router,
+    pub(crate) query: Router,
+}
+
+impl Routers {
+    pub(crate) fn new(
+        state: &Arc<ServerState>,
+        strategies: Option<Arc<ServedStrategies>>,
+        identity: Identity,
+    ) -> Self {
+        let ingest = ingest::routes(state.clone());
+        let guarded = |router: Router| router.layer(from_fn(guard));
+        Self {
+            ingest: guarded(ingest.merge(strategies_at(&["/api/sampling"], strategies.clone()))),
+            grpc: guarded(grpc(state.clone())),
+            sampling: guarded(strategies_at(&SAMPLING, strategies)),
+            query: guarded(viewer(state.clone(), identity)),
+        }
+    }
+}
+
 /// Returns a function that serves until the other end of `stop` is dropped.
 ///
 /// # Errors
@@ -50,10 +75,12 @@ pub(crate) fn server(
         .enable_io()
         .enable_time()
         .build()?;
-    let ingest =
-        ingest::routes(state.clone()).merge(strategies_at(&["/api/sampling"], strategies.clone()));
-    let query = viewer(state.clone(), identity);
-    let grpc = grpc(state.clone());
+    let Routers {
+        ingest,
+        grpc,
+        sampling,
+        query,
+    } = Routers::new(state, strategies, identity);
     let with = |listeners: Vec<TcpListener>, router: Router| {
         let pair = move |listener| (listener, router.clone());
         listeners.into_iter().map(pair)
@@ -61,13 +88,12 @@ pub(crate) fn server(
     let pairs = with(listeners.ingest, ingest)
         .chain(with(listeners.grpc, grpc))
         .chain(with(listeners.query, query))
-        .chain([(listeners.sampling, strategies_at(&SAMPLING, strategies))]);
+        .chain([(listeners.sampling, sampling)]);
     for (listener, router) in pairs {
         listener.set_nonblocking(true)?;
         let _context = runtime.enter();
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let listener = BoundedListener::new(listener, Arc::new(Semaphore::new(CONNECTIONS)));
-        let router = router.layer(from_fn(guard));
         runtime.spawn(async move {
             let _ = axum::serve(listener, router).await;
         });
@@ -77,11 +103,11 @@ pub(crate) fn server(
     })
 }
 
-#[cfg(feature = "_grpc-receiver")]
+#[cfg(any(feature = "_grpc-receiver", all(tracehound_fuzz, feature = "tower")))]
 use crate::dev::server::grpc::routes as grpc;
 
 /// No port for gRPC is open.
-#[cfg(not(feature = "_grpc-receiver"))]
+#[cfg(not(any(feature = "_grpc-receiver", all(tracehound_fuzz, feature = "tower"))))]
 fn grpc(_: Arc<ServerState>) -> Router {
     Router::new()
 }

@@ -1,7 +1,7 @@
 mod conditions;
-#[cfg(feature = "_grpc-receiver")]
+#[cfg(any(feature = "_grpc-receiver", all(tracehound_fuzz, feature = "tower")))]
 mod grpc;
-mod http;
+pub(crate) mod http;
 mod ingest;
 mod listener;
 pub(crate) mod peer;

@@ -3,6 +3,9 @@
 //! This module exists only in builds with `--cfg tracehound_fuzz`, and is not part of the public API there either. It
 //! is behind a `cfg`, not a feature, because any crate of a program can turn a feature on for all of them.
 
+#[cfg(feature = "tower")]
+mod agent;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -10,6 +13,8 @@ use std::sync::Arc;
 use crate::decode::{
     ReceivedBatch, otlp_json_request, otlp_request, post_spans_request, zipkin_list,
 };
+#[cfg(feature = "tower")]
+pub use crate::fuzzing::agent::{Agent, Port};
 #[cfg(feature = "otlp")]
 use crate::http_client::Reply;
 use crate::model::{Process, TraceId};
