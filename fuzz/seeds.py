@@ -1,5 +1,6 @@
 """Makes seeds for fuzz targets of what other clients wrote: `tests/vectors/` into `fuzz/seeds/{target}/`."""
 
+import gzip
 import hashlib
 import json
 import pathlib
@@ -90,6 +91,79 @@ JAEGER_SPAN += field(8, TAG) + field(9, field(1, b"\x08\x05") + field(2, TAG))
 JAEGER = field(1, field(1, JAEGER_SPAN) + field(2, field(1, b"shop") + field(2, TAG)))
 # The headers of `b3_multiple`, by the first byte of a line.
 B3_HEADERS = ["x-b3-traceid", "x-b3-spanid", "x-b3-parentspanid", "x-b3-sampled", "x-b3-flags", "b3"]
+
+
+# Requests to the embedded agent, by the letters of its ports.
+PAGES = ["/", "/?service=shop&tags=a%3Db&minDuration=1ms&order=longest", "/live?errors=on", "/graph", "/open-spans"]
+PAGES += ["/compare?a=a&b=a", "/trace/a?format=text&details=on", "/trace/a?format=jaeger", "/trace/a", "/api/live"]
+QUERIES = ["services", "services/shop/operations", "operations?service=shop&spanKind=server", "traces/a?raw=true"]
+QUERIES += ["traces?service=shop&limit=5&tags=%7B%22a%22%3A%22b%22%7D&start=1&end=9999999999999999&maxDuration=1h"]
+QUERIES += ["traces?traceID=a&traceID=0&prettyPrint=true", "dependencies?endTs=1700000000000&lookback=9000000"]
+QUERIES += ["metrics/latencies?service=shop&quantile=0.5&step=1&spanKind=server", "open-spans", "identity"]
+QUERIES += ["v3/services", "v3/operations?service=shop", "v3/traces/a", "v3/traces?query.serviceName=shop&"]
+QUERIES[-1] += "query.startTimeMin=2023-01-01T00%3A00%3A00Z&query.startTimeMax=2033-01-01T00%3A00%3A00%2B01%3A00"
+TOOLS = {
+    "get_services": {"pattern": "(?i)^s.{1,3}p$", "limit": 5},
+    "get_span_names": {"service_name": "shop", "span_kind": "server"},
+    "search_traces": {"service_name": "shop", "start_time_min": "-9h", "attributes": {"a": "b"}, "duration_min": "1ms"},
+    "get_trace_topology": {"trace_id": "a", "depth": 2},
+    "get_critical_path": {"trace_id": "a"},
+    "get_span_details": {"trace_id": "a", "span_ids": ["b", "c"]},
+    "get_trace_errors": {"trace_id": "a"},
+    "get_service_dependencies": {"start_time": "2023-01-01T00:00:00.5+01:00", "end_time": "now"},
+}
+META = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+
+
+def tool_messages():
+    """Messages of the Model Context Protocol, in both of its eras."""
+    calls = [("tools/call", {"name": name, "arguments": arguments}) for name, arguments in TOOLS.items()]
+    calls += [("initialize", {"protocolVersion": "2025-06-18"}), ("ping", {}), ("tools/list", {}), ("server/discover", {})]
+    for number, (method, params) in enumerate(calls):
+        for id, meta in [(number, {}), (str(number), {"_meta": META})]:
+            message = {"jsonrpc": "2.0", "id": id, "method": method, "params": {**params, **meta}}
+            yield json.dumps(message, separators=(",", ":")).encode()
+    yield b'{"jsonrpc":"2.0","method":"notifications/initialized"}'
+
+
+def agent_requests():
+    post = "cPOST /{}\ncontent-type: {}\n{}\n"
+    json_type, protobuf = "application/json", "application/x-protobuf"
+    yield post.format("v1/traces", json_type, "").encode() + OTLP_JSON
+    yield post.format("v1/traces", protobuf, "").encode() + OTLP
+    packed = post.format("v1/traces", protobuf, "content-encoding: gzip\n").encode() + gzip.compress(OTLP, mtime=0)
+    yield packed + b"\x1evGET /\naccept: text/html\n\n"
+    yield post.format("api/v2/spans", json_type, "").encode() + ZIPKIN_JSON
+    for packet in packets(entries("spans_http.json")):
+        yield post.format("api/traces", "application/x-thrift", "").encode() + packet
+    for path, message in [
+        ("opentelemetry.proto.collector.trace.v1.TraceService/Export", OTLP),
+        ("jaeger.api_v2.CollectorService/PostSpans", JAEGER),
+    ]:
+        yield f"gPOST /{path}\n\n".encode() + b"\0" + len(message).to_bytes(4, "big") + message
+    for page in PAGES:
+        yield f"vGET {page}\naccept: text/html\nhost: localhost:16699\n\n".encode()
+    for query in QUERIES:
+        yield f"vGET /api/{query}\norigin: http://[::1]:3000\n\n".encode()
+    yield b"vPOST /api/transform\n\n" + OTLP_JSON + b"\x1evPOST /api/archive/a\n\n"
+    for path in ["sampling", "", "api/sampling"]:
+        yield f"sGET /{path}?service=shop\n\n".encode()
+    for message in tool_messages():
+        yield b"vPOST /api/ai/mcp\ncontent-type: application/json\n\n" + message
+
+
+TRACE_FILE = (
+    b'{"data":[{"traceID":"a","processes":{"p1":{"serviceName":"shop","tags":[{"key":"k","value":"v"}]}},"spans":['
+    b'{"traceID":"a","spanID":"b","flags":1,"operationName":"get","startTime":1700000000000000,"duration":5,'
+    b'"processID":"p1","references":[{"refType":"CHILD_OF","traceID":"a","spanID":"c"}],"tags":['
+    b'{"key":"n","type":"int64","value":1},{"key":"d","type":"float64","value":0.5},{"key":"b","type":"bool",'
+    b'"value":true},{"key":"x","type":"binary","value":"AA=="},{"key":"error","type":"string","value":"x"}],'
+    b'"logs":[{"timestamp":1700000000000001,"fields":[{"key":"event","type":"string","value":"e"}]}],'
+    b'"process":{"serviceName":"pay"},"warnings":["w"]}]}]}'
+)
 
 
 def entries(file):
@@ -187,6 +261,11 @@ def seeds():
     yield "otlp_decode", OTLP
     yield "zipkin_decode", ZIPKIN_JSON
     yield "jaeger_proto_decode", JAEGER
+    for request in agent_requests():
+        yield "agent_requests", request
+    for message in tool_messages():
+        yield "agent_tools", message
+    yield "trace_file", TRACE_FILE
     for packet in packets(entries("spans_binary.json")):
         yield "thrift_decode", BINARY + packet
     for packet in packets(entries("spans_http.json")):

@@ -1,5 +1,6 @@
 //! Parts that several fuzz targets share.
 
+pub mod agent;
 pub mod b3;
 pub mod baggage;
 pub mod canary;
