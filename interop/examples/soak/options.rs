@@ -32,7 +32,7 @@ impl Options {
     /// Reads a command line. Arguments that are not named on the example's page are those of a [`Load`].
     pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Self, String> {
         let (mut way, mut trouble, mut change) = (Way::Otlp, Trouble::None, 30);
-        let mut rest = vec!["-rate=20000".to_owned(), "-seconds=600".to_owned()];
+        let mut rest = vec!["-rate=20000".to_owned()];
         for argument in arguments {
             let read = |error: String| format!("{argument}: {error}");
             match argument.split_once('=') {
@@ -44,6 +44,12 @@ impl Options {
                 }
                 _ => rest.push(argument),
             }
+        }
+        let has_length = |argument: &String| {
+            argument.starts_with("-seconds=") || argument.starts_with("-spans=")
+        };
+        if !rest.iter().any(has_length) {
+            rest.push("-seconds=600".to_owned());
         }
         Ok(Self {
             way,
