@@ -78,7 +78,7 @@ fn a_bad_value_of_opentelemetry_is_passed_over_with_a_warning() {
 #[test]
 fn an_unknown_format_of_opentelemetry_is_passed_over_and_the_others_count() {
     for (text, formats, position) in [
-        ("b3multi,xray", "b3", 2),
+        ("b3multi,no-format", "b3", 2),
         ("ottrace, tracecontext ,baggage", "tracecontext,baggage", 1),
         ("tracecontext,,none,jaeger", "tracecontext,jaeger", 3),
     ] {
