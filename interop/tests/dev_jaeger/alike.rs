@@ -49,7 +49,7 @@ const CHOICES: &[Choice] = &[
     Choice {
         ways: OTLP,
         field: "service",
-        follows: Some(Version::V1),
+        follows: Some(Version::V2),
         reason: "the name for a service without one differs",
     },
     Choice {

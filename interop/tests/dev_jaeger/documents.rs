@@ -58,7 +58,14 @@ fn a_file_of_otlp_is_transformed_alike() -> Result {
             .map(|span| (span.span_id, span.operation, span.service))
             .collect::<Vec<_>>())
     };
-    assert_eq!(shown(dev)?, shown(v2)?);
+    let mut as_ingested = shown(v2)?;
+    for (_, _, service) in &mut as_ingested {
+        // Jaeger 2 translates a file with code of version 1, which has another name for a service without one.
+        if service == "OTLPResourceNoServiceName" {
+            *service = "missing-service-name".to_owned();
+        }
+    }
+    assert_eq!(shown(dev)?, as_ingested);
     let at = query_address(&three.dev);
     assert_eq!(
         get(at, "/api/services")?.1["data"],
