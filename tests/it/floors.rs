@@ -20,6 +20,7 @@ const FLOORS: [&[&str]; 12] = [
         "sync",
         "panics",
         "redact",
+        "bounded_text",
         "environment",
         "diagnostics",
     ],
