@@ -87,6 +87,29 @@ fn a_tracer_that_is_off_is_said_to_be_off() {
     ended.assert_line(&["The tracer is off"]);
 }
 
+#[test]
+fn quotes_that_are_a_part_of_a_value_are_told() {
+    let ended = offline(&[
+        ("JAEGER_TAGS", "'zone=a'"),
+        ("JAEGER_SAMPLER_TYPE", "const"),
+    ]);
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    ended.assert_line(&[
+        "warn",
+        "settings",
+        "quotes around JAEGER_TAGS",
+        "--env-file",
+    ]);
+    assert!(
+        !ended.output.contains("every variable is understood"),
+        "{ended:#?}"
+    );
+    let ended = offline(&[("JAEGER_SAMPLER_TYPE", "\"const\"")]);
+    assert_eq!(ended.code, Some(1), "{ended:#?}");
+    ended.assert_line(&["fail", "settings", "JAEGER_SAMPLER_TYPE"]);
+    ended.assert_line(&["warn", "settings", "quotes around JAEGER_SAMPLER_TYPE"]);
+}
+
 /// Runs the doctor without a network, with these variables and the name of a service.
 fn offline(variables: &[(&str, &str)]) -> Ended {
     let mut doctor = program(&["doctor", "--offline"]);

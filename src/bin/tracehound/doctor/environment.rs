@@ -3,7 +3,7 @@
 use tracehound::Config;
 use tracehound::config::{Explanation, Source};
 
-use crate::doctor::spelling;
+use crate::doctor::{quotes, spelling};
 use crate::options::DoctorOptions;
 use crate::output::{say, shown};
 use crate::report::{Report, Verdict};
@@ -23,6 +23,7 @@ pub(super) fn check(report: &mut Report, options: &DoctorOptions) -> Option<Expl
             spelling::check(report, |name| {
                 told.clone().any(|problem| problem.name() == name)
             });
+            quotes::check(report);
             return None;
         }
     };
@@ -40,8 +41,9 @@ pub(super) fn check(report: &mut Report, options: &DoctorOptions) -> Option<Expl
         told.any(|problem| problem.name() == name)
     };
     let has_slips = spelling::check(report, is_told);
+    let has_quotes = quotes::check(report);
     let is_other_port = check_port(report, &explanation);
-    if explanation.passed_over().is_empty() && !has_slips && !is_other_port {
+    if explanation.passed_over().is_empty() && !has_slips && !has_quotes && !is_other_port {
         report.line(Verdict::Good, "settings", "every variable is understood");
     }
     if options.verbose {

@@ -3,6 +3,7 @@
 mod clock;
 mod environment;
 mod kernel;
+mod quotes;
 mod sampling;
 mod sending;
 mod spelling;
