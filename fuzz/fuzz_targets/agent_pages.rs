@@ -86,7 +86,7 @@ fn plant(span: &mut OwnedSpan) {
 
 /// The place of an id in an address.
 const ID: &str = "{id}";
-/// What an input asks for; its first byte says which.
+/// The pages that an input may ask for; its first byte says which one.
 const PAGES: [&str; 13] = [
     "/",
     "/?service=shop&order=longest",

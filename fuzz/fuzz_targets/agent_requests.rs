@@ -59,7 +59,7 @@ fn run(agent: &Agent, input: &[u8]) {
         );
         check_totals(port, &method, &answer, before, agent.totals());
     }
-    // A page with whatever has come.
+    // A page with all that has come.
     let held = agent.totals();
     let page = PAGES[input.len() % PAGES.len()];
     check(&agent.ask(Port::Viewer, get(page)));
@@ -94,7 +94,7 @@ fn check_totals(
 }
 
 thread_local! {
-    /// One agent for all inputs, without the traces of earlier ones.
+    /// The agent of all inputs, without the traces of earlier ones.
     static AGENT: OnceCell<Agent> = const { OnceCell::new() };
 }
 

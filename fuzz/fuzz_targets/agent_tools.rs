@@ -96,7 +96,7 @@ fn check_message(answer: &[u8], request: Option<&Value>) {
 }
 
 thread_local! {
-    /// One agent for all inputs: no message changes it.
+    /// The agent of all inputs: no message changes it.
     static AGENT: OnceCell<Agent> = const { OnceCell::new() };
 }
 

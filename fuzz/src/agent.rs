@@ -126,7 +126,7 @@ pub fn check_page(page: &str) {
     }
 }
 
-/// What breaks out of an attribute, an element and a string of a script if it is not escaped.
+/// Text that breaks out of an attribute, an element and a string of a script if it is not escaped.
 pub const BREAKOUT: &str = "x'\"<canary>";
 const BREAKOUTS: [&str; 3] = ["<canary", "x'\"", "canary>"];
 const LOCALHOST: HeaderValue = HeaderValue::from_static("localhost");

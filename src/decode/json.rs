@@ -14,7 +14,7 @@ use crate::decode::Reason;
 pub(super) enum Json<'a> {
     Object(Members<'a>),
     List(Vec<&'a RawValue>),
-    /// One that is no object and no list.
+    /// A value that is no object and no list.
     Plain(Value),
 }
 

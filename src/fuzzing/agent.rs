@@ -40,12 +40,12 @@ pub enum Port {
     Grpc,
     /// Answers with sampling strategies.
     Sampling,
-    /// Has the viewer, Jaeger's query API and the tools of language models.
+    /// Serves the viewer, Jaeger's query API and the tools of language models.
     Viewer,
 }
 
 impl Agent {
-    /// Returns an agent that keeps at most so many traces, and spans of so many bytes. Its sampling is adaptive.
+    /// Returns an agent that keeps at most this number of traces, and of bytes of spans. Its sampling is adaptive.
     pub fn new(traces: usize, bytes: usize) -> Self {
         let address = ([127, 0, 0, 1], 1).into();
         let strategies = AdaptiveStrategies::new(1.0, Duration::from_secs(60), instant_now());

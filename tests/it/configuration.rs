@@ -22,6 +22,7 @@ mod sampler_tables;
 mod sending;
 mod sending_tables;
 mod tables;
+mod told;
 mod values;
 
 use std::cell::RefCell;

@@ -7,7 +7,7 @@ use crate::clock::nanos_with_units;
 use crate::model::{Tag, TagValue};
 use crate::view::ReceivedSpan;
 
-/// What a search asks for. Without conditions everything fits.
+/// The conditions of a search. Without conditions everything fits.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Conditions {
     pub(crate) service: Option<String>,

@@ -112,7 +112,7 @@ struct TraceKeys {
     parent: Key,
     state: Key,
     set: HeaderSet,
-    /// Of several headers the last one counts.
+    /// Whether the last of several headers counts.
     last_counts: bool,
 }
 

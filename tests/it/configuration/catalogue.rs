@@ -152,7 +152,7 @@ fn the_words_of_a_setting_are_those_that_an_error_lists() {
     }
 }
 
-/// What is between the words of a message.
+/// The characters between the words of a message.
 const PROSE: [&str; 7] = ["", "a", "list", "of", "or", "and", "alone"];
 
 /// Returns the words that a setting takes, as the catalogue lists them.

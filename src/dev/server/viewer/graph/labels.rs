@@ -44,7 +44,7 @@ const LETTER: f64 = 6.6;
 const LINE: f64 = 15.0;
 const ABOVE: f64 = 10.0;
 const BELOW: f64 = 3.0;
-/// How many lines up or down a label may be moved.
+/// The lines up or down that a label may be moved.
 const MAX_STEPS: i32 = 8;
 const CELL: f64 = 5.0;
 

@@ -212,7 +212,7 @@ const ITEM: usize = 40;
 const MAX_PATTERN: usize = 16 << 10;
 /// The bytes of a name that an expression is looked for in.
 const MAX_NAME: usize = 1 << 10;
-/// How long an expression may be looked for in all names.
+/// The time for which an expression is looked for in all names.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
