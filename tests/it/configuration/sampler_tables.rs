@@ -116,14 +116,23 @@ pub(super) const UNSUPPORTED_OF_SAMPLER: &str = "";
 #[cfg(all(feature = "remote-sampler", not(feature = "grpc")))]
 pub(super) const UNSUPPORTED_OF_GRPC: &str = r#"
 JAEGER_SAMPLING_ENDPOINT | grpc://jaeger:5779 | `grpc`
+JAEGER_SAMPLING_ENDPOINT | grpcs://jaeger:5779 | `grpc`
 "#;
 #[cfg(not(all(feature = "remote-sampler", not(feature = "grpc"))))]
 pub(super) const UNSUPPORTED_OF_GRPC: &str = "";
 
-#[cfg(all(feature = "remote-sampler", not(feature = "tls")))]
+#[cfg(all(feature = "remote-sampler", feature = "grpc", not(feature = "tls")))]
 pub(super) const UNSUPPORTED_OF_TLS: &str = r#"
 JAEGER_SAMPLING_ENDPOINT | https://jaeger/sampling | `tls`
 JAEGER_SAMPLING_ENDPOINT | grpcs://jaeger:5779 | `tls`
+"#;
+#[cfg(all(
+    feature = "remote-sampler",
+    not(feature = "grpc"),
+    not(feature = "tls")
+))]
+pub(super) const UNSUPPORTED_OF_TLS: &str = r#"
+JAEGER_SAMPLING_ENDPOINT | https://jaeger/sampling | `tls`
 "#;
 #[cfg(not(all(feature = "remote-sampler", not(feature = "tls"))))]
 pub(super) const UNSUPPORTED_OF_TLS: &str = "";
