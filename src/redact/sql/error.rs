@@ -39,11 +39,13 @@ const MAX_DIGITS: usize = 5;
 
 /// Returns the text with `?` for all from the first quote to the last one, which may be in a later line.
 fn without_quoted(text: &str, has_more: bool) -> String {
-    let text = match ["=(", " is ("]
+    let row = ["=(", " is ("]
         .iter()
         .filter_map(|row| text.find(row))
-        .min()
-    {
+        .min();
+    // A quote behind the row may belong to one before it.
+    let has_more = has_more || row.is_some_and(|row| text[row..].contains(is_quote));
+    let text = match row {
         // The values of a row: `The duplicate key value is (7, x)`.
         Some(row) => format!("{}…", &text[..row]),
         None => text.to_owned(),

@@ -228,6 +228,14 @@ fn the_data_in_an_error_is_hidden() {
         ("der Wert »x« passt nicht", "der Wert ? passt nicht"),
         ("an open 'x", "an open ?"),
         ("cannot run 'it''s x\n'y'", "cannot run ?"),
+        (
+            "cannot run \"SELECT \"a\" /* x */ b=( \"c\"\": no",
+            "cannot run ?",
+        ),
+        (
+            "key 'a' exists. The value is (7, x).",
+            "key ? exists. The value…",
+        ),
         ("", ""),
     ] {
         assert_eq!(error_text(given), seen, "{given}");
