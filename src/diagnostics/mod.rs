@@ -332,7 +332,7 @@ fn with_count(line: String, suppressed: u64) -> String {
     }
 }
 
-/// Whether somebody listens to events of `tracing` on this thread.
+/// Returns whether this thread has a `tracing` subscriber, which receives events.
 #[cfg(feature = "tracing")]
 fn has_subscriber() -> bool {
     use tracing::subscriber::NoSubscriber;

@@ -59,7 +59,8 @@ impl Handle {
     fn let_go(&self) {
         self.core.release_slots();
         self.core.close_parts();
-        // For parts that were not told, such as a sampler inside one of the user's.
+        // `close_parts` does not reach a sampler that a user's own sampler wraps. The poller ends the work of that one,
+        // too.
         self.core.poller.close();
     }
 }

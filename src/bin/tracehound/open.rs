@@ -45,7 +45,8 @@ fn browse(trace: &Trace) -> CommandResult {
     Ok(Outcome::Good)
 }
 
-/// Writes a new file that others cannot read. The folder may be everybody's, and somebody may have put a link there.
+/// Writes a new file that only its owner can read. All users may write to the folder, so an attacker may have put a
+/// link at the path: it is removed, not followed.
 fn write_private(path: &Path, text: &str) -> io::Result<()> {
     // Of an earlier call, as a rule. If it stays, the new file cannot be made.
     let _ = fs::remove_file(path);

@@ -6,7 +6,8 @@ use tracehound::config::settings;
 
 use crate::report::{Report, Verdict};
 
-/// Warns of each variable of a setting whose value is in quotes. A shell removes them, and a file for Docker keeps them.
+/// Warns of each variable of a setting whose value is in quotes. A shell removes quotes, and Docker keeps those of an
+/// `--env-file`.
 /// Returns whether there is one.
 pub(super) fn check(report: &mut Report) -> bool {
     let variables = settings().iter().flat_map(|setting| setting.variables());

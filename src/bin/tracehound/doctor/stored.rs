@@ -77,7 +77,7 @@ fn beside(explanation: &Explanation) -> Option<String> {
         None => {
             let url = ENDPOINTS.iter().find_map(|name| value(name))?;
             let url: Uri = url.trim_matches('"').parse().ok()?;
-            // An endpoint of https is the service of somebody else, who has the viewer elsewhere.
+            // An https endpoint is mostly a hosted service, whose viewer has an address of its own.
             let is_near = url.scheme_str() == Some("http");
             is_near.then(|| url.host().map(str::to_owned))??
         }
