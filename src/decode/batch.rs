@@ -37,7 +37,8 @@ pub struct ReceivedBatch {
     pub format: BatchFormat,
     /// The process that sent the spans. Each span has it, too.
     pub process: Arc<Process>,
-    /// The spans, in their order in the message. Those with an id of zero are left out, as a Jaeger backend does.
+    /// The spans, in their order in the message. Those with an id of zero are left out, as a Jaeger backend does, and so
+    /// are those of Zipkin that cannot be read.
     pub spans: Vec<OwnedSpan>,
     /// The number of spans that were left out.
     pub left_out: u64,

@@ -140,7 +140,7 @@ fn span(bytes: &[u8], scope: &Scope, parts: &mut Parts) -> Result<Option<OwnedSp
             (3, Value::Bytes(state)) if !state.is_empty() => {
                 trace_state = Some(Tag::new("w3c.tracestate", text(state).into_owned()));
             }
-            (4, Value::Bytes(id)) if !id.is_empty() => parent_id = self::span_id(id)?,
+            (4, Value::Bytes(id)) => parent_id = self::span_id(id)?,
             (5, Value::Bytes(bytes)) => name = text(bytes).into_owned(),
             (6, Value::Varint(number)) => kind = self::kind(number),
             (7, Value::Fixed64(nanos)) => start = nanos,
@@ -362,7 +362,11 @@ impl Any {
     }
 }
 
+/// Returns `None` for an id of zero, and for one of no bytes.
 pub(super) fn trace_id(bytes: &[u8]) -> Result<Option<TraceId>, Reason> {
+    if bytes.is_empty() {
+        return Ok(None);
+    }
     let bytes: [u8; 16] = bytes.try_into().map_err(|_| {
         let length = bytes.len();
         format!("a trace id has {length} bytes instead of 16")
@@ -371,7 +375,11 @@ pub(super) fn trace_id(bytes: &[u8]) -> Result<Option<TraceId>, Reason> {
     Ok(TraceId::new((id >> 64) as u64, id as u64))
 }
 
+/// Returns `None` for an id of zero, and for one of no bytes.
 pub(super) fn span_id(bytes: &[u8]) -> Result<Option<SpanId>, Reason> {
+    if bytes.is_empty() {
+        return Ok(None);
+    }
     let bytes: [u8; 8] = bytes.try_into().map_err(|_| {
         let length = bytes.len();
         format!("a span id has {length} bytes instead of 8")

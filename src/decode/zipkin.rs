@@ -4,7 +4,7 @@ use std::time::Duration;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::decode::json::{Json, Members, plain, text};
+use crate::decode::json::{Json, Members, plain, text, whole};
 use crate::decode::parts::Parts;
 use crate::decode::{Reason, ReceivedBatch};
 use crate::model::{
@@ -19,28 +19,31 @@ use crate::reporter::sender::BatchFormat;
 /// Fields of Zipkin become tags as in Jaeger: the kind is the tag `span.kind`; the local endpoint is `net.host.ip` and
 /// `net.host.port`; the remote one is `peer.service`, `net.peer.ip` and `net.peer.port`. An annotation is a log. A tag
 /// that OpenTelemetry has for resources belongs to the process. All other values are text.
+///
+/// As in a Zipkin, a number may be text, a time below zero is none, and a parent is none if its id is zero or that of the
+/// span. A span that cannot be read is left out.
+///
+/// # Errors
+///
+/// Fails if the text is no list, or if none of its spans can be read.
 pub(crate) fn zipkin_list(bytes: &[u8]) -> Result<Vec<ReceivedBatch>, Reason> {
-    let Json::List(list) = Json::read(bytes)? else {
+    let text = String::from_utf8_lossy(bytes);
+    let Json::List(list) = Json::read(&text)? else {
         return Err("it is no list of spans".to_owned());
     };
     let mut parts = Parts::of_message();
     let mut batches = Vec::<(Process, Vec<OwnedSpan>)>::new();
     let mut places = HashMap::<(String, Vec<String>), usize>::new();
+    let (mut left_out, mut why) = (0, String::new());
     for raw in list {
-        let Json::Object(json) = Json::of(raw)? else {
-            return Err("a span is no object".to_owned());
+        let (span, service, tags) = match span_and_process(raw, &mut parts) {
+            Ok(read) => read,
+            Err(reason) => {
+                left_out += 1;
+                why = reason;
+                continue;
+            }
         };
-        let mut span = span(&json, &mut parts)?;
-        let local = object(&json, "localEndpoint")?;
-        let mut service = local
-            .and_then(|endpoint| text(&endpoint, "serviceName"))
-            .unwrap_or_default();
-        let is_of_process =
-            |tag: &mut Tag| RESOURCE.split_ascii_whitespace().any(|it| it == tag.key);
-        let mut tags: Vec<Tag> = span.tags.extract_if(.., is_of_process).collect();
-        for tag in tags.extract_if(.., |tag| tag.key == "service.name") {
-            service = tag.value.to_string();
-        }
         let texts = tags.iter().map(|tag| format!("{}={}", tag.key, tag.value));
         let key = (service, texts.collect());
         let next = batches.len();
@@ -53,7 +56,34 @@ pub(crate) fn zipkin_list(bytes: &[u8]) -> Result<Vec<ReceivedBatch>, Reason> {
         }
     }
     let batch = |(process, spans)| ReceivedBatch::new(BatchFormat::ZipkinJson, process, spans);
-    Ok(batches.into_iter().map(batch).collect())
+    let mut batches: Vec<_> = batches.into_iter().map(batch).collect();
+    match batches.first_mut() {
+        Some(batch) => batch.left_out = left_out,
+        None if left_out > 0 => return Err(why),
+        None => {}
+    }
+    Ok(batches)
+}
+
+/// Reads a span, the name of its service, and the tags of its process.
+fn span_and_process(
+    raw: &RawValue,
+    parts: &mut Parts,
+) -> Result<(OwnedSpan, String, Vec<Tag>), Reason> {
+    let Json::Object(json) = Json::of(raw)? else {
+        return Err("a span is no object".to_owned());
+    };
+    let mut span = span(&json, parts)?;
+    let local = object(&json, "localEndpoint")?;
+    let mut service = local
+        .and_then(|endpoint| text(&endpoint, "serviceName"))
+        .unwrap_or_default();
+    let is_of_process = |tag: &mut Tag| RESOURCE.split_ascii_whitespace().any(|it| it == tag.key);
+    let mut tags: Vec<Tag> = span.tags.extract_if(.., is_of_process).collect();
+    for tag in tags.extract_if(.., |tag| tag.key == "service.name") {
+        service = tag.value.to_string();
+    }
+    Ok((span, service, tags))
 }
 
 fn span(json: &Members<'_>, parts: &mut Parts) -> Result<OwnedSpan, Reason> {
@@ -62,16 +92,17 @@ fn span(json: &Members<'_>, parts: &mut Parts) -> Result<OwnedSpan, Reason> {
     let span_id: SpanId = id(json, "id")?.ok_or("a span has no id")?;
     let name = text(json, "name").unwrap_or_default();
     let mut span = OwnedSpan::new(trace_id, span_id, name);
-    span.parent_id = id(json, "parentId")?;
+    let is_none = |id: String| id.bytes().all(|digit| digit == b'0');
+    if !text(json, "parentId").is_some_and(is_none) {
+        span.parent_id = id(json, "parentId")?.filter(|&parent| parent != span_id);
+    }
     if let Some(parent_id) = span.parent_id {
         let kind = ReferenceType::ChildOf;
         let parent = ReportedReference::new(kind, trace_id, parent_id);
         span.references.push(parent);
     }
-    span.start = timestamp(json);
-    let duration = plain(json, "duration").and_then(|micros| micros.as_i64());
-    let duration = duration.and_then(|micros| u64::try_from(micros).ok());
-    span.duration = Duration::from_micros(duration.unwrap_or_default());
+    span.start = Timestamp::from_micros(micros(json, "timestamp")?);
+    span.duration = Duration::from_micros(micros(json, "duration")?.unsigned_abs());
     if plain(json, "debug") == Some(Value::Bool(true)) {
         span.flags = Flags::SAMPLED.with(Flags::DEBUG);
     }
@@ -79,8 +110,11 @@ fn span(json: &Members<'_>, parts: &mut Parts) -> Result<OwnedSpan, Reason> {
     let (mut is_error, mut status) = (false, None);
     for (key, raw) in object(json, "tags")?.into_iter().flatten() {
         parts.take()?;
-        let Json::Plain(Value::String(value)) = Json::of(raw)? else {
-            return Err("the value of a tag is no text".to_owned());
+        let value = match Json::of(raw)? {
+            Json::Plain(Value::Null) => continue,
+            Json::Plain(Value::String(text)) => text,
+            // A number, for example.
+            _ => raw.get().to_owned(),
         };
         match key.as_str() {
             tags::ERROR => is_error = true,
@@ -145,13 +179,14 @@ fn endpoint_tags(
     let said = |name: &str| text(endpoint, name).filter(|text| !text.is_empty());
     let service = service.and_then(|key| Some(Tag::new(key, said("serviceName")?)));
     let address = said("ipv6").or_else(|| said("ipv4"));
-    let number = plain(endpoint, "port").and_then(|port| port.as_i64());
+    let number = plain(endpoint, "port").and_then(|number| whole(&number));
+    let number = number.and_then(|(number, _)| u16::try_from(number).ok());
     let tags = [
         service,
         address.map(|address| Tag::new(ip, address)),
         number
-            .filter(|&port| port > 0)
-            .map(|number| Tag::new(port, number)),
+            .filter(|&number| number > 0)
+            .map(|number| Tag::new(port, i64::from(number))),
     ];
     tags.into_iter().flatten()
 }
@@ -164,14 +199,17 @@ fn log(annotation: &RawValue, parts: &mut Parts) -> Result<LogRecord, Reason> {
         return Err("an annotation is no object".to_owned());
     };
     let text = text(&annotation, "value").unwrap_or_default();
-    let (name, fields) = match Json::read(text.as_bytes()) {
+    let (name, fields) = match Json::read(&text) {
         Ok(Json::Object(fields)) => (None, fields),
         _ => match event(&text) {
             Some((name, fields)) => (Some(name), fields),
             None => (Some(text.as_str()), Members::new()),
         },
     };
-    let mut log = LogRecord::new(timestamp(&annotation), Vec::new());
+    let mut log = LogRecord::new(
+        Timestamp::from_micros(micros(&annotation, "timestamp")?),
+        Vec::new(),
+    );
     log.fields
         .extend(name.map(|name| Tag::new(tags::EVENT, name.to_owned())));
     for (key, raw) in fields {
@@ -186,7 +224,7 @@ fn event(text: &str) -> Option<(&str, Members<'_>)> {
     let (name, rest) = text.split_once('|')?;
     let (fields, missing) = rest.rsplit_once('|')?;
     missing.parse::<u32>().ok()?;
-    match Json::read(fields.as_bytes()) {
+    match Json::read(fields) {
         Ok(Json::Object(fields)) => Some((name, fields)),
         _ => None,
     }
@@ -228,9 +266,15 @@ fn id<T: std::str::FromStr>(json: &Members<'_>, key: &str) -> Result<Option<T>, 
         .ok_or_else(|| format!("{key} is not an id in hex"))
 }
 
-fn timestamp(json: &Members<'_>) -> Timestamp {
-    let micros = plain(json, "timestamp").and_then(|micros| micros.as_i64());
-    Timestamp::from_micros(micros.unwrap_or_default())
+/// Returns a number of microseconds; zero if it is absent or below zero.
+fn micros(json: &Members<'_>, key: &str) -> Result<i64, Reason> {
+    let number = match field(json, key)? {
+        None => return Ok(0),
+        Some(Json::Plain(value)) => whole(&value),
+        Some(_) => None,
+    };
+    let micros = number.and_then(|(micros, _)| i64::try_from(micros.max(0)).ok());
+    micros.ok_or_else(|| format!("{key} is not a number of microseconds"))
 }
 
 /// The attributes that OpenTelemetry has for resources, as Zipkin's exporters write them among the tags of a span.
@@ -296,18 +340,84 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_make_no_sense_count_as_absent() {
+    fn times_are_read_as_a_zipkin_reads_them() {
+        for (number, expected) in [
+            (r#""1760533672685056""#, 1_760_533_672_685_056),
+            ("1.530259357671e+15", 1_530_259_357_671_000),
+            ("5.9", 5),
+            ("0.5", 0),
+            ("-1", 0),
+            ("null", 0),
+        ] {
+            let json = format!(
+                r#","duration":{number},"timestamp":{number},"annotations":[{{"timestamp":{number}}}]"#
+            );
+            let span = span(&json).expect(number);
+            assert_eq!(span.start.as_micros(), expected, "{number}");
+            assert_eq!(span.logs[0].timestamp.as_micros(), expected, "{number}");
+            assert_eq!(span.duration.as_micros(), expected as u128, "{number}");
+        }
         for number in [
-            "-1",
             "18446744073709551615",
             "1e400",
-            "0.5",
-            "\"5\"",
+            "1e30",
+            r#""soon""#,
+            r#""""#,
             "[]",
-            "null",
+            "true",
         ] {
-            let read = span(&format!(r#","duration":{number},"timestamp":{number}"#));
-            assert!(read.is_ok_and(|span| span.duration.is_zero()), "{number}");
+            for key in ["timestamp", "duration"] {
+                let why = span(&format!(r#","{key}":{number}"#)).expect_err(number);
+                assert!(why.contains(key) || why.contains("number"), "{why}");
+            }
         }
+    }
+
+    #[test]
+    fn a_parent_of_zero_is_none() {
+        for parent in ["", "0", "0000000000000000", "b", "000000000000000B"] {
+            let span = span(&format!(r#","parentId":"{parent}""#)).expect(parent);
+            assert_eq!((span.parent_id, span.references.len()), (None, 0));
+        }
+        let child = span(r#","parentId":"a0""#).expect("a parent");
+        assert_eq!(child.parent_id, SpanId::new(0xa0));
+        for parent in [r#""x""#, "7", "{}", r#""00000000000000000a""#] {
+            assert!(span(&format!(r#","parentId":{parent}"#)).is_err());
+        }
+    }
+
+    #[test]
+    fn values_that_are_not_text_become_text() {
+        let json = r#","tags":{"code":200,"half":"\ud83d","none":null,"ok":true,"list":[1, 2]},
+            "remoteEndpoint":{"port":"8080"}"#;
+        let tags = span(json).expect("well-formed").tags;
+        let expected = [
+            Tag::new("code", "200"),
+            Tag::new("half", "\u{fffd}"),
+            Tag::new("list", "[1, 2]"),
+            Tag::new("ok", "true"),
+            Tag::new("net.peer.port", 8_080),
+        ];
+        assert_eq!(tags, expected);
+    }
+
+    #[test]
+    fn a_span_that_cannot_be_read_is_left_out_of_the_list() {
+        let (head, tail) = (
+            br#"[{"traceId":"a","id":"1"},{"traceId":"a","id":"2","duration":"long"},7,{"traceId":"0","id":"3"},
+            {"traceId":"a","id":"4","name":""#,
+            br#""}]"#,
+        );
+        let list = [&head[..], b"\xff", tail].concat();
+        let batches = zipkin_list(&list).expect("two can be read");
+        assert_eq!((batches.len(), batches[0].left_out), (1, 3));
+        assert_eq!(batches[0].spans.len(), 2);
+        assert_eq!(batches[0].spans[1].operation_name, "\u{fffd}");
+        let why = zipkin_list(br#"[{"traceId":"a","id":"2","duration":"long"}]"#);
+        assert_eq!(
+            why,
+            Err("duration is not a number of microseconds".to_owned())
+        );
+        assert_eq!(zipkin_list(b"[]"), Ok(Vec::new()));
     }
 }

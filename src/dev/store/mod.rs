@@ -27,9 +27,10 @@ use crate::view::{OpenSpan, ReceivedSpan, Trace, size_of_tags};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DevTotals {
-    /// Spans that came and could be read.
+    /// Spans that came in messages that could be read.
     pub received: u64,
-    /// Received spans that could not be kept: an id was zero, or the trace alone filled the store.
+    /// Received spans that could not be kept: an id was zero, a span of Zipkin could not be read, or the trace alone
+    /// filled the store.
     pub dropped: u64,
     /// Received spans that were dropped later to make room for newer traces.
     pub evicted: u64,
