@@ -7,13 +7,14 @@ use std::task::{Context, Poll};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::response::Response;
 use axum::routing::post;
 use http::{HeaderMap, HeaderValue, header};
 use http_body::Frame;
 
-use crate::decode::{Reason, ReceivedBatch, otlp_request, post_spans_request, unpacked};
+use crate::decode::{Reason, ReceivedBatch, TOO_LONG, otlp_request, post_spans_request, unpacked};
 use crate::dev::server::state::ServerState;
 
 /// Takes the calls of both services, so that both of their ports take them.
@@ -25,36 +26,43 @@ pub(super) fn routes(state: Arc<ServerState>) -> Router {
         .with_state(state)
 }
 
-async fn otlp(State(state): State<Arc<ServerState>>, headers: HeaderMap, body: Bytes) -> Response {
-    answer(&state, &headers, &body, otlp_request)
+async fn otlp(State(state): State<Arc<ServerState>>, headers: HeaderMap, body: Call) -> Response {
+    answer(&state, &headers, body, otlp_request)
 }
 
-async fn jaeger(
-    State(state): State<Arc<ServerState>>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    answer(&state, &headers, &body, post_spans_request)
+async fn jaeger(State(state): State<Arc<ServerState>>, headers: HeaderMap, body: Call) -> Response {
+    answer(&state, &headers, body, post_spans_request)
 }
+
+/// The bytes of a call, or why they did not come whole.
+type Call = Result<Bytes, BytesRejection>;
 
 /// Stores the batches of a call's message.
 fn answer(
     state: &ServerState,
     headers: &HeaderMap,
-    body: &[u8],
+    body: Call,
     read: fn(&[u8]) -> Result<Vec<ReceivedBatch>, Reason>,
 ) -> Response {
     let encoding = headers.get("grpc-encoding");
     let encoding = encoding.and_then(|value| value.to_str().ok());
-    let batches = message(body, encoding).and_then(|message| read(&message));
+    let too_long = |_| TOO_LONG.to_owned();
+    let batches = body.map_err(too_long).and_then(|body| {
+        let message = message(&body, encoding)?;
+        read(&message)
+    });
     let status = match batches {
         Ok(batches) => {
             state.insert(batches);
             "0"
         }
-        Err(_) => {
+        Err(why) => {
             state.count_undecodable();
-            INVALID_ARGUMENT
+            if why == TOO_LONG {
+                RESOURCE_EXHAUSTED
+            } else {
+                INVALID_ARGUMENT
+            }
         }
     };
     let mut response = Response::new(Body::new(Reply::new(status)));
@@ -114,6 +122,7 @@ impl http_body::Body for Reply {
 const OTLP: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 const JAEGER: &str = "/jaeger.api_v2.CollectorService/PostSpans";
 const INVALID_ARGUMENT: &str = "3";
+const RESOURCE_EXHAUSTED: &str = "8";
 /// The largest message as it comes, as gRPC servers have it by default.
 const MAX_PACKED: usize = 4 << 20;
 /// The largest message, unpacked.

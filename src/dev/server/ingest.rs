@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use http::{HeaderMap, HeaderName, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::decode::{
-    Reason, ReceivedBatch, otlp_json_request, otlp_request, thrift_body, unpacked, zipkin_list,
+    Reason, ReceivedBatch, TOO_LONG, otlp_json_request, otlp_request, thrift_body, unpacked,
+    zipkin_list,
 };
 use crate::dev::server::state::ServerState;
 
@@ -26,11 +28,7 @@ pub(super) fn routes(state: Arc<ServerState>) -> Router {
 }
 
 /// Takes Thrift, as a Jaeger collector does.
-async fn thrift(
-    State(state): State<Arc<ServerState>>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
+async fn thrift(State(state): State<Arc<ServerState>>, headers: HeaderMap, body: Body) -> Response {
     let media_type = match media_type(&headers) {
         "" => return refuse("Cannot parse content type"),
         media_type => media_type,
@@ -38,77 +36,80 @@ async fn thrift(
     if !is_one_of(media_type, &THRIFT) {
         return refuse("Unsupported content type");
     }
-    match body_of(&headers, &body, MAX_BODY).and_then(|body| thrift_body(&body)) {
-        Ok(batches) => {
-            state.insert(batches);
-            StatusCode::ACCEPTED.into_response()
-        }
-        Err(error) => {
-            state.count_undecodable();
-            refuse(&format!("Unable to process request body: {error}"))
-        }
-    }
+    let taken = take(&state, &headers, body, MAX_BODY, |body| {
+        thrift_body(body).map_err(|error| format!("Unable to process request body: {error}"))
+    });
+    taken.unwrap_or_else(|| StatusCode::ACCEPTED.into_response())
 }
 
 /// Takes OTLP in protobuf or JSON. The answer is a message in the same form that rejects nothing.
-async fn otlp(State(state): State<Arc<ServerState>>, headers: HeaderMap, body: Bytes) -> Response {
-    let (taken, media_type, answer) = if is_one_of(media_type(&headers), &JSON) {
-        let taken = take(&state, &headers, &body, &JSON, MAX_JSON, otlp_json_request);
+async fn otlp(State(state): State<Arc<ServerState>>, headers: HeaderMap, body: Body) -> Response {
+    let media_type = media_type(&headers);
+    let (taken, media_type, answer) = if is_one_of(media_type, &JSON) {
+        let taken = take(&state, &headers, body, MAX_JSON, otlp_json_request);
         (taken, JSON[0], r#"{"partialSuccess":{}}"#)
-    } else {
-        let taken = take(&state, &headers, &body, &PROTOBUF, MAX_BODY, otlp_request);
+    } else if is_one_of(media_type, &PROTOBUF) {
+        let taken = take(&state, &headers, body, MAX_BODY, otlp_request);
         (taken, PROTOBUF[0], "")
+    } else {
+        return not_taken(media_type);
     };
     taken.unwrap_or_else(|| ([(header::CONTENT_TYPE, media_type)], answer).into_response())
 }
 
 /// Takes the JSON of Zipkin's second version.
-async fn zipkin(
-    State(state): State<Arc<ServerState>>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let taken = take(&state, &headers, &body, &JSON, MAX_JSON, zipkin_list);
+async fn zipkin(State(state): State<Arc<ServerState>>, headers: HeaderMap, body: Body) -> Response {
+    let media_type = media_type(&headers);
+    if !is_one_of(media_type, &JSON) {
+        return not_taken(media_type);
+    }
+    let taken = take(&state, &headers, body, MAX_JSON, zipkin_list);
     taken.unwrap_or_else(|| StatusCode::ACCEPTED.into_response())
 }
 
-/// Stores the batches of a body. Returns the answer if it cannot be read.
+/// Stores the batches of a body. Returns the answer if it is too long or cannot be read, which is counted.
 fn take(
     state: &ServerState,
     headers: &HeaderMap,
-    body: &[u8],
-    media_types: &[&str],
+    body: Body,
     most: usize,
     read: fn(&[u8]) -> Result<Vec<ReceivedBatch>, Reason>,
 ) -> Option<Response> {
-    let media_type = media_type(headers);
-    if !is_one_of(media_type, media_types) {
-        let why = format!("the content type {media_type:?} is not taken here\n");
-        return Some((StatusCode::UNSUPPORTED_MEDIA_TYPE, why).into_response());
-    }
-    match body_of(headers, body, most).and_then(|body| read(&body)) {
-        Ok(batches) => {
-            state.insert(batches);
-            None
-        }
-        Err(error) => {
-            state.count_undecodable();
-            Some(refuse(&error))
-        }
-    }
+    let answer = match body {
+        Ok(body) => match body_of(headers, &body, most).and_then(|body| read(&body)) {
+            Ok(batches) => {
+                state.insert(batches);
+                return None;
+            }
+            Err(error) if error == TOO_LONG => {
+                (StatusCode::PAYLOAD_TOO_LARGE, format!("{error}\n")).into_response()
+            }
+            Err(error) => refuse(&error),
+        },
+        Err(rejection) => rejection.into_response(),
+    };
+    state.count_undecodable();
+    Some(answer)
 }
 
 fn body_of<'b>(headers: &HeaderMap, body: &'b [u8], most: usize) -> Result<Cow<'b, [u8]>, Reason> {
-    unpacked(text(headers, &header::CONTENT_ENCODING), body, most)
+    let encodings = headers.get_all(header::CONTENT_ENCODING).iter();
+    let encodings: Result<Vec<&str>, _> = encodings.map(HeaderValue::to_str).collect();
+    let encodings = encodings.map_err(|_| "the encoding is no text")?.join(",");
+    unpacked(Some(&encodings), body, most)
 }
 
+fn not_taken(media_type: &str) -> Response {
+    let why = format!("the content type {media_type:?} is not taken here\n");
+    (StatusCode::UNSUPPORTED_MEDIA_TYPE, why).into_response()
+}
+
+/// Returns the media type of a body. A script that sets the header twice sends a list.
 fn media_type(headers: &HeaderMap) -> &str {
-    let content_type = text(headers, &header::CONTENT_TYPE).unwrap_or_default();
-    content_type.split(';').next().unwrap_or_default().trim()
-}
-
-fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
-    headers.get(name)?.to_str().ok()
+    let content_type = headers.get(header::CONTENT_TYPE);
+    let content_type = content_type.and_then(|value| value.to_str().ok());
+    let mut parts = content_type.unwrap_or_default().split([';', ',']);
+    parts.next().unwrap_or_default().trim()
 }
 
 fn is_one_of(media_type: &str, known: &[&str]) -> bool {
@@ -121,12 +122,16 @@ fn refuse(why: &str) -> Response {
     (StatusCode::BAD_REQUEST, format!("{why}\n")).into_response()
 }
 
+/// The body, or why it did not come whole.
+type Body = Result<Bytes, BytesRejection>;
+
 const THRIFT: [&str; 2] = [
     "application/x-thrift",
     "application/vnd.apache.thrift.binary",
 ];
 const PROTOBUF: [&str; 1] = ["application/x-protobuf"];
-const JSON: [&str; 1] = ["application/json"];
+/// A page in a browser that sends JSON as a beacon says that it is text.
+const JSON: [&str; 2] = ["application/json", "text/plain"];
 
 /// The largest body as it comes, twice as much as the Java client sends at a time.
 const MAX_PACKED: usize = 4 << 20;

@@ -101,7 +101,7 @@ fn a_body_that_makes_no_sense_is_refused_and_counted() {
     let rows: [(SocketAddr, &str, &str, &[u8], u16); 5] = [
         (otlp, "/v1/traces", protobuf, b"\x0a\xff", 400),
         (otlp, "/v1/traces", "application/json", b"[]", 400),
-        (otlp, "/v1/traces", "text/plain", b"{}", 415),
+        (otlp, "/v1/traces", "text/html", b"{}", 415),
         (zipkin, "/api/v2/spans", "application/json", b"[{}]", 400),
         (zipkin, "/api/v2/spans", "application/json", b"[", 400),
     ];
@@ -149,16 +149,85 @@ fn a_packed_body_has_a_bound() {
     let mut packer = GzEncoder::new(Vec::new(), Compression::best());
     packer.write_all(&vec![0; 17 << 20]).unwrap();
     let bomb = packer.finish().unwrap();
-    for (encoding, body) in [("gzip", &*bomb), ("gzip", b"no gzip"), ("br", b"")] {
-        let mut request = format!(
-            "POST /v1/traces HTTP/1.1\r\nHost: {otlp}\r\nConnection: close\r\nContent-Type: application/x-protobuf\r\n\
-             Content-Encoding: {encoding}\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        )
-        .into_bytes();
-        request.extend_from_slice(body);
-        let answer = exchange(otlp, &request);
-        assert_eq!(answer.status, 400, "{encoding}: {}", answer.text());
+    for (encoding, body, status) in [
+        ("gzip", &*bomb, 413),
+        ("gzip", b"no gzip", 400),
+        ("br", b"", 400),
+    ] {
+        let answer = exchange(otlp, &upload(otlp, "/v1/traces", PROTOBUF, encoding, body));
+        assert_eq!(answer.status, status, "{encoding}: {}", answer.text());
     }
     assert_eq!(server.totals().undecodable, 3);
 }
+
+#[test]
+fn a_body_that_is_too_long_is_refused_by_each_receiver() {
+    let server = server();
+    let (collector, otlp) = (server.collector_address(), server.otlp_address().unwrap());
+    let zipkin = server.zipkin_address().unwrap();
+    let mut packer = GzEncoder::new(Vec::new(), Compression::best());
+    packer.write_all(&vec![b' '; (4 << 20) + 1]).unwrap();
+    let packed_json = packer.finish().unwrap();
+    let long = vec![b' '; (4 << 20) + 1];
+    let rows: [(SocketAddr, &str, &str, &str, &[u8]); 6] = [
+        (collector, "/api/traces", "application/x-thrift", "", &long),
+        (otlp, "/v1/traces", PROTOBUF, "", &long),
+        (otlp, "/v1/traces", JSON, "", &long),
+        (otlp, "/v1/traces", JSON, "gzip", &packed_json),
+        (zipkin, "/api/v2/spans", JSON, "", &long),
+        (zipkin, "/api/v2/spans", JSON, "gzip", &packed_json),
+    ];
+    let mut refused = 0;
+    for (address, path, content_type, encoding, body) in rows {
+        let request = upload(address, path, content_type, encoding, body);
+        let answer = exchange(address, &request);
+        assert_eq!(answer.status, 413, "{path} {content_type} {encoding:?}");
+        refused += 1;
+        assert_eq!(server.totals().undecodable, refused, "{path}");
+        // One byte less is read.
+        if encoding.is_empty() {
+            let request = upload(address, path, content_type, encoding, &body[1..]);
+            let answer = exchange(address, &request);
+            assert_ne!(answer.status, 413, "{path} {content_type}");
+        }
+        refused = server.totals().undecodable;
+    }
+}
+
+#[test]
+fn a_page_may_send_json_as_a_beacon() {
+    let server = server();
+    let otlp = server.otlp_address().unwrap();
+    let zipkin = server.zipkin_address().unwrap();
+    let span = br#"{"resourceSpans":[{"scopeSpans":[{"spans":[
+        {"traceId":"0000000000000000000000000000000a","spanId":"000000000000000b"}]}]}]}"#;
+    let answer = post(otlp, "/v1/traces", "text/plain;charset=UTF-8", span);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let twice = "application/json, application/json";
+    let answer = post(
+        zipkin,
+        "/api/v2/spans",
+        twice,
+        br#"[{"traceId":"a","id":"c"}]"#,
+    );
+    assert_eq!(answer.status, 202, "{}", answer.text());
+    assert_eq!(server.totals().received, 2);
+}
+
+fn upload(
+    address: SocketAddr,
+    path: &str,
+    content_type: &str,
+    encoding: &str,
+    body: &[u8],
+) -> Vec<u8> {
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: {content_type}\r\n\
+         Content-Encoding: {encoding}\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    [head.as_bytes(), body].concat()
+}
+
+const PROTOBUF: &str = "application/x-protobuf";
+const JSON: &str = "application/json";
