@@ -37,12 +37,8 @@ impl Config {
     /// Environment: `JAEGER_SERVICE_NAME`.
     pub fn service_name(mut self, name: impl Into<String>) -> Self {
         let name = name.into();
-        if let Source::Variable(variable) = self.service_name.source
-            && self.service_name.value.trim() != name.trim()
-        {
-            let because = "the code names the service";
-            self.warnings
-                .push(ConfigProblem::no_effect(variable, because));
+        if self.service_name.value.trim() != name.trim() {
+            self.warn_of_replaced(self.service_name.source, "the code names the service");
         }
         self.service_name = Setting::of_code(name);
         self
@@ -94,11 +90,7 @@ impl Config {
     /// Replaces the sampler that a variable asks for. A line at the start and [`explain`](Self::explain) say that the
     /// variable has no effect.
     pub fn sampler(mut self, sampler: impl Sampler + 'static) -> Self {
-        if let Source::Variable(variable) = self.sampler.source {
-            let because = "the code sets the sampler";
-            self.warnings
-                .push(ConfigProblem::no_effect(variable, because));
-        }
+        self.warn_of_replaced(self.sampler.source, "the code sets the sampler");
         self.sampler = Setting::of_code(SamplerChoice::new(sampler));
         self
     }
@@ -141,10 +133,10 @@ impl Config {
     /// Sets a reporter, which takes the spans in place of an agent. The settings of the agent then have no effect.
     ///
     /// By default spans go to the agent, or [where variables say](crate::config#where-do-spans-go). Without the feature
-    /// `udp` there is no agent, and one of them is required.
-    pub fn reporter(mut self, reporter: impl Reporter + 'static) -> Self {
-        self.reporter = Some(ReporterChoice::new(reporter));
-        self
+    /// `udp` there is no agent, and one of them is required. A line at the start and [`explain`](Self::explain) say if
+    /// a variable that names a way has no effect.
+    pub fn reporter(self, reporter: impl Reporter + 'static) -> Self {
+        self.replace_ways(ReporterChoice::new(reporter))
     }
 
     /// Sets a sender, which takes batches of spans in place of an agent: the one of a collector, or one of your own.
@@ -165,10 +157,10 @@ impl Config {
     /// ```
     ///
     /// Stands for [`reporter`](Self::reporter) with a [`RemoteReporter`](crate::reporter::RemoteReporter); the later of
-    /// the two calls counts. Environment: [where spans go](crate::config#where-do-spans-go).
-    pub fn sender(mut self, sender: impl Sender + 'static) -> Self {
-        self.reporter = Some(ReporterChoice::of_sender(sender));
-        self
+    /// the two calls counts. Environment: [where spans go](crate::config#where-do-spans-go). A line at the start and
+    /// [`explain`](Self::explain) say if a variable that names a way has no effect.
+    pub fn sender(self, sender: impl Sender + 'static) -> Self {
+        self.replace_ways(ReporterChoice::of_sender(sender))
     }
 
     /// Sets whether a line is written for each span as well.
@@ -191,9 +183,14 @@ impl Config {
     /// Sets the formats in which contexts travel: all are written, and the first one that holds a trace is read. An
     /// empty list turns propagation off.
     ///
-    /// Defaults to [`Propagation::DEFAULT`]. Environment: `JAEGER_PROPAGATION`.
+    /// Defaults to [`Propagation::DEFAULT`]. Environment: `JAEGER_PROPAGATION`. A line at the start and
+    /// [`explain`](Self::explain) say if the variable has other formats, and so no effect.
     pub fn propagation(mut self, formats: impl IntoIterator<Item = Propagation>) -> Self {
-        self.propagation = Setting::of_code(formats.into_iter().collect());
+        let formats = formats.into_iter().collect();
+        if self.propagation.value != formats {
+            self.warn_of_replaced(self.propagation.source, "the code sets the formats");
+        }
+        self.propagation = Setting::of_code(formats);
         self
     }
 
@@ -339,5 +336,22 @@ impl Config {
     ) -> Self {
         self.customize.push(Box::new(change));
         self
+    }
+
+    /// Sets the reporter. The variable that names a way has then no effect.
+    fn replace_ways(mut self, reporter: ReporterChoice) -> Self {
+        if self.reporter.is_none() {
+            self.warn_of_replaced(self.sending.source(), "the code says where spans go");
+        }
+        self.reporter = Some(reporter);
+        self
+    }
+
+    /// Warns that a variable has no effect, if the value that the code replaces is of one.
+    fn warn_of_replaced(&mut self, source: Source, because: &'static str) {
+        if let Source::Variable(variable) = source {
+            self.warnings
+                .push(ConfigProblem::no_effect(variable, because));
+        }
     }
 }

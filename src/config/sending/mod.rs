@@ -159,6 +159,11 @@ impl Sending {
         }
     }
 
+    /// Returns the origin of the ways.
+    pub(super) fn source(&self) -> Source {
+        self.ways.source
+    }
+
     pub(super) fn explain(&self, agent: &Agent) -> Vec<ExplainedSetting> {
         let mut settings = vec![row("sender", &self.ways, |ways| {
             let names: Vec<_> = ways.iter().map(|way| way.name()).collect();

@@ -355,7 +355,12 @@ fn a_sender_or_a_reporter_of_the_code_wins_over_variables_and_the_later_call_cou
     let (tracer, lines) = built(config.service_name("shop").sampler(ConstSampler::new(true)));
     tracer.start_span("checkout").finish();
     assert_eq!(tracer.flush(SOON).sent, 1);
-    assert!(lines.lock().unwrap()[0].ends_with(&server.url("/api/traces")));
+    let lines = lines.lock().unwrap();
+    assert_eq!(
+        lines[0],
+        "passed over: JAEGER_ENDPOINT: has no effect: the code says where spans go"
+    );
+    assert!(lines[1].ends_with(&server.url("/api/traces")));
     assert_eq!(server.received().len(), 1);
 }
 

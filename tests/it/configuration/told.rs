@@ -1,5 +1,6 @@
 //! The words of a configuration about itself: in errors, in the explanation, and in the lines at the start.
 
+use tracehound::propagation::Propagation;
 use tracehound::reporter::{InMemoryReporter, NullReporter};
 use tracehound::sampler::ConstSampler;
 use tracehound::{Config, JaegerTracer};
@@ -53,23 +54,29 @@ fn a_variable_that_the_code_replaces_is_told_of_once() {
     let variables = [
         ("JAEGER_SERVICE_NAME", "cart"),
         ("JAEGER_SAMPLER_TYPE", "const"),
+        ("OTEL_TRACES_EXPORTER", "none"),
+        ("JAEGER_PROPAGATION", "b3"),
     ];
-    let (_tracer, lines) = built(kept(
-        read(&variables).service_name("bank").service_name("shop"),
-    ));
+    let config = read(&variables).service_name("bank").service_name("shop");
+    let config = config.propagation([Propagation::W3c]).propagation([]);
+    let (_tracer, lines) = built(kept(config));
     let lines = lines.lock().unwrap();
     assert_eq!(
-        lines[..2],
+        lines[..4],
         [
             "passed over: JAEGER_SERVICE_NAME: has no effect: the code names the service",
+            "passed over: JAEGER_PROPAGATION: has no effect: the code sets the formats",
             "passed over: JAEGER_SAMPLER_TYPE: has no effect: the code sets the sampler",
+            "passed over: OTEL_TRACES_EXPORTER: has no effect: the code says where spans go",
         ]
     );
     assert!(
-        lines[2].starts_with("service \"shop\" is traced"),
+        lines[4].starts_with("service \"shop\" is traced"),
         "{lines:?}"
     );
-    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert_eq!(lines.len(), 5, "{lines:?}");
+    let same = read(&[("JAEGER_PROPAGATION", "b3")]).propagation([Propagation::B3]);
+    assert_eq!(same.explain().passed_over(), []);
 }
 
 #[test]
