@@ -10,16 +10,9 @@ use futures_util::{StreamExt, TryStreamExt};
 use tracehound::{
     middleware::{MessageBus, TracedJetStream, TracedNats},
     prelude::*,
-    reporter::OwnedSpan,
 };
 
-use crate::{Result, in_memory, program::NatsServer, runtime};
-
-fn events(span: &OwnedSpan) -> Vec<String> {
-    let fields = span.logs.iter().flat_map(|log| &log.fields);
-    let events = fields.filter(|field| field.key == "event");
-    events.map(|field| field.value.to_string()).collect()
-}
+use crate::{Result, events, in_memory, program::NatsServer, runtime};
 
 #[test]
 fn a_batch_that_is_fetched_is_handled_in_one_span_that_refers_to_all() -> Result {
