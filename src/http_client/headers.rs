@@ -37,6 +37,13 @@ impl RequestHeaders {
         Ok(())
     }
 
+    /// Sets a header that the user has not set.
+    pub(super) fn set_default(&mut self, name: HeaderName, value: &'static str) {
+        self.map
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
+    }
+
     /// Returns whether one of them holds a secret.
     pub(crate) fn hold_secret(&self) -> bool {
         self.map.values().any(HeaderValue::is_sensitive)

@@ -54,9 +54,11 @@ impl PostClient {
             .user_agent(USER_AGENT);
         #[cfg(feature = "tls")]
         let builder = builder.tls_config(settings.tls.clone());
+        let mut headers = settings.headers.clone();
+        headers.set_default(ACCEPT, settings.content_type);
         Self {
             agent: builder.build().new_agent(),
-            headers: settings.headers.clone(),
+            headers,
             content_type: settings.content_type,
             is_encrypted: settings.url.starts_with("https"),
             is_looked_up: settings.proxy.is_some() || needs_lookup(&settings.url),
@@ -92,7 +94,6 @@ impl PostClient {
             .config()
             .timeout_global(Some(left))
             .build()
-            .header(ACCEPT, self.content_type)
             .header(CONTENT_TYPE, self.content_type)
             .header(CONTENT_LENGTH, body.len());
         if let Some(encoding) = encoding {

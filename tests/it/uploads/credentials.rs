@@ -56,6 +56,23 @@ fn a_header_goes_with_each_request() {
 }
 
 #[test]
+fn a_header_that_the_request_has_by_itself_goes_once() {
+    for (set, expected) in [(None, "application/x-thrift"), (Some("*/*"), "*/*")] {
+        let server = CollectorServer::start(Act::status(202));
+        let mut sender = sender_to(&server);
+        if let Some(value) = set {
+            sender = sender.header("Accept", value).expect("a header");
+        }
+        assert_eq!(Shop::new(sender).finish(1).flush().sent, 1);
+        let request = &server.received()[0];
+        let is_accept = |name: &str| name.eq_ignore_ascii_case("accept");
+        let sent = request.headers.iter().filter(|(name, _)| is_accept(name));
+        let values: Vec<_> = sent.map(|(_, value)| value.as_str()).collect();
+        assert_eq!(values, [expected]);
+    }
+}
+
+#[test]
 fn secrets_are_not_sent_in_the_clear_to_another_host() {
     let url = "http://me:secret@collector:14268";
     let error = HttpSender::new(url).err();
