@@ -164,7 +164,7 @@
 //!
 //! * That a datagram arrives. `sent` means that the kernel took it and that no refusal has come back since. A request
 //!   has an answer: for a sender of requests `sent` means that the collector has taken the spans.
-//! * Spans of a process that is killed or aborts, or that calls `std::process::exit` without
+//! * Spans of a process that is killed or aborts, or that calls `std::process::exit` or `exec` without
 //!   [`close`](JaegerTracer::close): up to one flush interval of them is lost, and what still waits for its receiver.
 //! * Anything in a process that was made by a bare `clone` or `vfork`, which run no fork handlers.
 //! * The order of spans in a batch, how many batches there are, the wording of diagnostics and of error messages.

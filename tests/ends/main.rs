@@ -29,6 +29,8 @@ mod dev_programs;
 #[cfg(feature = "udp")]
 mod endings;
 #[cfg(all(unix, feature = "udp"))]
+mod exits;
+#[cfg(all(unix, feature = "udp"))]
 mod fork;
 #[cfg(all(unix, feature = "udp"))]
 mod fork_load;
@@ -185,6 +187,10 @@ fn forks() -> Vec<Scene> {
     scenes! {
         abort: [
             a_panic_hook_sends_the_span_whose_work_panics,
+        ],
+        exits: [
+            a_process_that_exits_loses_no_span_older_than_the_flush_interval,
+            a_process_that_becomes_another_program_loses_no_span_older_than_the_flush_interval,
         ],
         fork: [
             a_forked_child_sends_its_spans_by_a_worker_of_its_own,

@@ -2,24 +2,30 @@
 
 use std::collections::HashSet;
 use std::env;
-use std::io::{self, BufRead as _, BufReader};
+use std::io;
+#[cfg(feature = "signals")]
+use std::io::{BufRead as _, BufReader};
 use std::net::{SocketAddr, UdpSocket};
+#[cfg(feature = "signals")]
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+#[cfg(feature = "signals")]
+use std::time::Instant;
 
 use tracehound::JaegerTracer;
 use tracehound::prelude::*;
 use tracehound::reporter::RemoteReporter;
 use tracehound::reporter::sender::UdpSender;
 
+use crate::exits::{BOUND, oldest_lost};
 use crate::support::{LONG, builder};
 
 const AGENT: &str = "--agent";
 
-fn tracer(agent: SocketAddr) -> JaegerTracer {
+pub(crate) fn tracer(agent: SocketAddr) -> JaegerTracer {
     builder(RemoteReporter::new(UdpSender::new(agent)))
         .build()
         .expect("named")
@@ -35,7 +41,7 @@ fn kill(process: u32, signal: libc::c_int) {
 }
 
 /// Runs the scene again, as a process of its own.
-fn start_again(scene: &str, agent: SocketAddr) -> Child {
+pub(crate) fn start_again(scene: &str, agent: SocketAddr) -> Child {
     Command::new(env::current_exe().expect("the path of this test"))
         .args(["--scene", scene, AGENT, &agent.to_string()])
         .stdout(Stdio::piped())
@@ -44,7 +50,7 @@ fn start_again(scene: &str, agent: SocketAddr) -> Child {
 }
 
 /// Returns the agent's address if this is the process that a scene has started.
-fn given_agent() -> Option<SocketAddr> {
+pub(crate) fn given_agent() -> Option<SocketAddr> {
     let arguments: Vec<_> = env::args().collect();
     let [.., flag, address] = &arguments[..] else {
         return None;
@@ -52,18 +58,23 @@ fn given_agent() -> Option<SocketAddr> {
     (flag == AGENT).then(|| address.parse().expect("an address"))
 }
 
-/// Finishes spans with a pause behind each, and says its number, until a signal comes.
-fn trace_for_ever(tracer: &JaegerTracer, pause: Duration) -> ! {
-    for n in 0_u64.. {
+/// Finishes spans with a pause behind each, and says its number.
+pub(crate) fn trace(tracer: &JaegerTracer, pause: Duration, spans: u64) {
+    for n in 0..spans {
         tracer.build_span(format!("n{n:09}.")).start().finish();
         println!("{n}");
         thread::sleep(pause);
     }
+}
+
+/// Finishes spans as [`trace`] does, until a signal comes.
+fn trace_for_ever(tracer: &JaegerTracer, pause: Duration) -> ! {
+    trace(tracer, pause, u64::MAX);
     unreachable!("a signal comes before");
 }
 
 /// Takes datagrams until the process has ended and none is left. Returns the numbers of the spans in them.
-fn received(socket: &UdpSocket, is_over: &AtomicBool) -> HashSet<u64> {
+pub(crate) fn received(socket: &UdpSocket, is_over: &AtomicBool) -> HashSet<u64> {
     let pause = Some(Duration::from_millis(10));
     socket.set_read_timeout(pause).expect("not zero");
     let mut numbers = HashSet::new();
@@ -149,36 +160,8 @@ pub(super) fn a_killed_process_loses_no_span_older_than_the_flush_interval() {
         trace_for_ever(&tracer, Duration::from_millis(1));
     }
     let scene = "a_killed_process_loses_no_span_older_than_the_flush_interval";
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("a port of loopback");
-    let mut child = start_again(scene, socket.local_addr().expect("bound"));
-    let mut said = BufReader::new(child.stdout.take().expect("piped")).lines();
-    let is_over = AtomicBool::new(false);
-    thread::scope(|scope| {
-        let numbers = scope.spawn(|| received(&socket, &is_over));
-        // When each number was said.
-        let (mut times, start) = (Vec::new(), Instant::now());
-        while start.elapsed() < Duration::from_secs(3) {
-            let line = said.next().expect("it goes on").expect("text");
-            assert_eq!(line, times.len().to_string());
-            times.push(Instant::now());
-        }
-        let killed = Instant::now();
-        kill(child.id(), libc::SIGKILL);
-        assert_eq!(child.wait().expect("a child").signal(), Some(libc::SIGKILL));
-        is_over.store(true, Ordering::Release);
-        let numbers = numbers.join().expect("no panic");
-        let lost = (0..times.len()).filter(|n| !numbers.contains(&(*n as u64)));
-        let oldest = lost.map(|n| killed - times[n]).max().unwrap_or_default();
-        // An interval of one second, and more for a machine that is busy.
-        assert!(
-            oldest < Duration::from_millis(2_500),
-            "lost after {oldest:?}"
-        );
-        eprintln!(
-            "  {} spans, the oldest lost one {oldest:?} before the end",
-            times.len()
-        );
-    });
+    let oldest = oldest_lost(scene, |child| kill(child.id(), libc::SIGKILL));
+    assert!(oldest < BOUND, "lost after {oldest:?}");
 }
 
 #[cfg(feature = "signals")]
