@@ -55,6 +55,8 @@ mod process;
 mod quiet;
 #[cfg(all(unix, feature = "udp"))]
 mod signals;
+#[cfg(target_os = "linux")]
+mod starved;
 mod support;
 mod teardown;
 #[cfg(target_os = "linux")]
@@ -173,6 +175,7 @@ fn endings() -> Vec<Scene> {
 fn linux() -> Vec<Scene> {
     scenes! {
         quiet: [a_program_that_hardly_traces_is_hardly_woken],
+        starved: [a_starved_worker_stops_no_thread_and_every_lost_span_is_counted],
         watchdog_thread: [the_thread_of_the_watchdog_ends_with_its_tracer],
     }
 }
