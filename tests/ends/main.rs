@@ -47,6 +47,8 @@ mod fork_watch;
 mod hostile;
 #[cfg(all(unix, feature = "udp"))]
 mod lines;
+#[cfg(target_os = "linux")]
+mod no_thread;
 #[cfg(all(unix, feature = "udp"))]
 mod parts;
 #[cfg(all(unix, feature = "udp"))]
@@ -174,6 +176,10 @@ fn endings() -> Vec<Scene> {
 #[cfg(target_os = "linux")]
 fn linux() -> Vec<Scene> {
     scenes! {
+        no_thread: [
+            a_tracer_that_gets_no_thread_is_built_and_gets_one_later,
+            spans_of_a_tracer_that_never_gets_a_thread_are_counted,
+        ],
         quiet: [a_program_that_hardly_traces_is_hardly_woken],
         starved: [a_starved_worker_stops_no_thread_and_every_lost_span_is_counted],
         watchdog_thread: [the_thread_of_the_watchdog_ends_with_its_tracer],

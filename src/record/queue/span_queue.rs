@@ -126,17 +126,19 @@ impl SpanQueue {
         let _ = self.wake.set(Box::new(wake));
     }
 
-    /// Starts a worker if none is running. The thread calls this before a span that found no vacant slot, which in a
-    /// forked child is the first span. May run user code.
+    /// Starts a worker if none is running. A thread calls this at a span that found no vacant slot or no current state,
+    /// which in a forked child is the first span. May run user code.
     pub(crate) fn enter(&self) {
         if self.process().needs_worker.swap(false, Ordering::Relaxed) && !self.is_closed() {
             self.wake(true);
         }
     }
 
-    /// Notes that no worker could be started. The next call of [`enter`](Self::enter) tries again.
+    /// Notes that no worker could be started. The next start on any thread leaves the fast path and tries again, by
+    /// [`enter`](Self::enter).
     pub(crate) fn need_worker(&self) {
         self.process().needs_worker.store(true, Ordering::Relaxed);
+        self.renew_state_id();
     }
 
     /// Wakes the worker, or counts a dropped span that its queue has not counted.

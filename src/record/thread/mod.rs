@@ -43,6 +43,12 @@
 //! The fast path cannot afford to look for that at every id. So `reseed` gives each tracer a new id for its states: on
 //! every thread the next start does not find its state, goes the slow way and draws its id there.
 //!
+//! # Without a worker
+//!
+//! If no worker thread can be started, every start should try again until one can. So the queue takes a new id for its
+//! states then, as for `reseed`, and a start that did not find its state asks for a worker
+//! ([`vacant`](crate::record::SpanSlot::vacant)).
+//!
 //! # Forked child
 //!
 //! A forked child has one thread, and may inherit locks whose holders do not exist there. A handler sets `CURRENT` to

@@ -16,7 +16,8 @@ use crate::record::thread::state::{
 use crate::sampler::SamplerTags;
 
 impl SpanSlot {
-    /// Returns a vacant slot from the thread's pool, from the shared pool, or newly allocated.
+    /// Returns a vacant slot from the thread's pool, from the shared pool, or newly allocated. Starts the worker if
+    /// there is none, so it may run user code.
     pub(crate) fn vacant<L>(
         tracer: &Arc<L>,
         recorder: &Arc<Recorder>,
@@ -25,8 +26,13 @@ impl SpanSlot {
     where
         L: Decider + 'static,
     {
-        take_slot(&recorder.queue, pool)
-            .unwrap_or_else(|| Self::allocate(tracer.clone(), recorder.clone(), pool.clone()))
+        let is_current = current(&recorder.queue).is_some();
+        let slot = take_slot(&recorder.queue, pool);
+        if !is_current {
+            // After the slot was taken, which puts the thread on the fast path: a failure takes it off again.
+            recorder.queue.enter();
+        }
+        slot.unwrap_or_else(|| Self::allocate(tracer.clone(), recorder.clone(), pool.clone()))
     }
 
     /// Like [`vacant`](Self::vacant), but returns `None` unless the thread used this tracer last and has a slot in its
