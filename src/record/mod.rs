@@ -126,8 +126,10 @@ pub(crate) use thread::fork;
 #[cfg(test)]
 pub(crate) use thread::ids::set_state;
 pub(crate) use thread::ids::{random_id, renew_generator, try_random_id};
+pub(crate) use thread::own_work::is_own_work;
 pub(crate) use thread::reseed::{reseed, reseeds};
 pub(crate) use thread::slots::release_slots;
+pub(crate) use thread::state::without_spans;
 pub use wire::decode::{LogView, Logs, References, Tags};
 pub use wire::limits::Limits;
 pub(crate) use wire::sampler_tags::EncodedTags;

@@ -19,7 +19,7 @@ use crate::model::{Flags, ReferenceType, ReportedReference, SpanId, TagRef, Trac
 use crate::propagation::reopened;
 use crate::record::{
     Decider as _, DecisionRef, FrameKind, ParentReference, Question, SpanBuffer, SpanSlot,
-    apply_decision, begin_with_tags, count_clamped_time, renew_generator,
+    apply_decision, begin_with_tags, count_clamped_time, is_own_work, renew_generator,
 };
 use crate::sampler::{Notes, SamplingDecision, SpanView};
 use crate::span::{Decision, Reference, Span, begin_with_sampler_tags, begin_with_tag};
@@ -213,6 +213,9 @@ fn ask_sampler(
     ticks: u64,
     span_id: SpanId,
 ) -> Span {
+    if is_own_work() {
+        return Span::noop();
+    }
     let span_id = match renew_generator() {
         true => core.new_id(),
         false => span_id,
@@ -260,9 +263,16 @@ fn ask_sampler(
 /// Starts any span: with complex tags, several references, a given context, an undecided trace, a debug id or the id of
 /// its parent.
 /// Also starts the span if the thread has no vacant slot or no seeded generator, or if ids come from user code.
+///
+/// Returns the no-op span during work of a tracer: no fast path starts one there.
 #[cold]
 #[inline(never)]
 pub(super) fn start_any(core: &Arc<Core>, mut options: StartSpanOptions<'_>, ticks: u64) -> Span {
+    if is_own_work() {
+        drop(options.take_name());
+        options.give_back();
+        return Span::noop();
+    }
     let mut inherited = Inherited::find(&options);
     let given = options.context().filter(|given| given.has_trace());
     if let Some(given) = given {

@@ -1,9 +1,9 @@
 //! The handler that runs in a forked child.
 //!
 //! The child has one thread, the one that forked, and may inherit locks whose holders do not exist there. The handler
-//! raises the [generation](crate::sync::generation) of the process and resets two statics of its thread: the state of
-//! the id generator, and the pointer to what the thread keeps of the tracer that it used last. It takes no lock and
-//! allocates nothing, because many children only call `exec`.
+//! raises the [generation](crate::sync::generation) of the process and resets three statics of its thread: the state
+//! of the id generator, the pointer to what the thread keeps of the tracer that it used last, and whether it does work
+//! of a tracer. It takes no lock and allocates nothing, because many children only call `exec`.
 //!
 //! The next start finds no state, as on a new thread, so the fast path need not ask for the generation. On the way to a
 //! new state, all that is behind a lock is made anew ([`PerProcess`](crate::sync::PerProcess)), the states of the
@@ -29,13 +29,14 @@ pub(crate) fn watch() {
 
 #[cfg(all(unix, not(miri)))]
 fn register() {
-    use crate::record::thread::{ids, state};
+    use crate::record::thread::{ids, own_work, state};
     use crate::sync::begin_generation;
 
     /// Runs on the only thread of a forked child, before `fork` returns there.
     extern "C" fn in_child() {
         begin_generation();
         state::forget_current();
+        own_work::forget_own_work();
         ids::forget_state();
     }
 

@@ -43,6 +43,11 @@
 //! The fast path cannot afford to look for that at every id. So `reseed` gives each tracer a new id for its states: on
 //! every thread the next start does not find its state, goes the slow way and draws its id there.
 //!
+//! # Work of the tracer itself
+//!
+//! While a worker runs its turn, its thread has no `CURRENT`, so that every start there leaves the fast path, sees that
+//! a tracer works here, and makes a no-op span (`own_work`).
+//!
 //! # Without a worker
 //!
 //! If no worker thread can be started, every start should try again until one can. So the queue takes a new id for its
@@ -64,6 +69,7 @@ pub(crate) mod builder_scratch;
 pub(crate) mod fork;
 mod hand_over;
 pub(crate) mod ids;
+pub(crate) mod own_work;
 pub(crate) mod reseed;
 pub(crate) mod slots;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]

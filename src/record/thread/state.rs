@@ -16,6 +16,7 @@ use crate::record::pool::LocalPool;
 use crate::record::queue::span_queue::{QueueKey, SpanQueue};
 use crate::record::queue::thread_queue::QueueWriter;
 use crate::record::thread::ids::renew_generator;
+use crate::record::thread::own_work::{OwnWork, is_own_work};
 use crate::record::wire::limits::Limits;
 use crate::record::wire::sampler_tags::EncodedTags;
 use crate::sampler::SamplerTags;
@@ -101,10 +102,17 @@ impl Drop for ThreadStates {
     }
 }
 
-/// Makes a forked child forget the state that its thread had in the parent. Only stores to a static.
-#[cfg(all(unix, not(miri)))]
+/// Sends the thread off the fast path: in a forked child, or during work of a tracer. Only stores to a static.
 pub(crate) fn forget_current() {
     CURRENT.set(ptr::null());
+}
+
+/// Runs work of a tracer. Spans that start on this thread meanwhile, of any tracer, are no-op spans.
+pub(crate) fn without_spans<R>(work: impl FnOnce() -> R) -> R {
+    let _ends_with_the_call = OwnWork::begin();
+    // No state is current during the work, so every start leaves the fast path and learns of the work there.
+    forget_current();
+    work()
 }
 
 /// Leaks the states that the thread had in the parent process. To free them would take locks which may have been held
@@ -225,9 +233,26 @@ pub(super) fn make_current(queue: u64, begin: Option<&SpanQueue>) -> Option<Rc<T
                 state.state_id.set(queue.state_id_in_order());
                 renew_generator();
             }
-            CURRENT.set(Rc::as_ptr(&state));
+            // During work of a tracer every start leaves the fast path.
+            if !is_own_work() {
+                CURRENT.set(Rc::as_ptr(&state));
+            }
             Some(state)
         })
         .ok()
         .flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::panics::caught;
+
+    #[test]
+    fn work_of_a_tracer_ends_where_it_began_and_when_it_panics() {
+        let nested = without_spans(|| without_spans(is_own_work) && is_own_work());
+        assert!(nested && !is_own_work());
+        let panicked = caught(|| without_spans(|| std::panic::resume_unwind(Box::new("work"))));
+        assert!(panicked.is_none() && !is_own_work());
+    }
 }

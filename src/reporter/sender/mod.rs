@@ -65,6 +65,10 @@
 //!
 //! # How do I write a sender?
 //!
+//! The worker calls a sender, and no span starts on its thread meanwhile: a traced client in a sender makes no-op spans,
+//! because a span about sending spans would have to be sent, too. Work that the sender hands to other threads or to a
+//! runtime starts spans as usual: use a client without tracing there.
+//!
 //! A sender says which [format](BatchFormat) it takes and how large a batch may be, and it sends. This one passes
 //! batches to another thread of the program:
 //!

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::clock::{deadline_after, instant_now};
 use crate::metrics::{DropCause, DropCounts, FlushReport};
-use crate::record::{Backlog, BacklogMark, SpanQueue, Take};
+use crate::record::{Backlog, BacklogMark, SpanQueue, Take, without_spans};
 use crate::reporter::guarded::guarded;
 use crate::reporter::worker::export::Export;
 use crate::reporter::worker::options::WorkerOptions;
@@ -131,8 +131,13 @@ impl WorkerTurn {
         next.min(self.next_flush)
     }
 
-    /// Runs one turn. Returns `None` if this is a forked child, which must not go on.
+    /// Runs one turn, in which no span starts on this thread: it would be one about sending spans. Returns `None` if
+    /// this is a forked child, which must not go on.
     pub(super) fn run(&mut self, orders: &Orders) -> Option<Progress> {
+        without_spans(|| self.work(orders))
+    }
+
+    fn work(&mut self, orders: &Orders) -> Option<Progress> {
         let now = instant_now();
         let is_flush_due = now >= self.next_flush;
         self.take(orders, now, is_flush_due);

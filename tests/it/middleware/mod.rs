@@ -34,6 +34,14 @@ mod hooks;
 #[cfg(feature = "hyper")]
 mod hyper;
 mod message;
+#[cfg(all(
+    feature = "collector",
+    feature = "hyper",
+    feature = "reqwest",
+    feature = "testkit",
+    feature = "tracing"
+))]
+mod own_client;
 #[cfg(feature = "reqwest")]
 mod redirects;
 #[cfg(feature = "reqwest")]
