@@ -132,6 +132,7 @@ impl Config {
             .limits(limits)
             .recording(self.recording.value)
             .tag_names(self.tag_names.value)
+            .max_open_spans(self.max_open_spans.value)
             .diagnostics(self.diagnostics.clone());
         builder = if self.log_spans.value {
             let log = LoggingReporter::with_handler(move |line| self.diagnostics.say(line));

@@ -64,6 +64,7 @@ impl Config {
             row("recording", &self.recording, Recording::to_string),
             row("tag_names", &self.tag_names, TagNames::to_string),
             row("rpc_metrics", &self.rpc_metrics, bool::to_string),
+            row("max_open_spans", &self.max_open_spans, usize::to_string),
             row("open_span_limit", &self.open_span_limit, |limit| {
                 limit.map_or_else(|| "none".to_owned(), |limit| format!("{limit:?}"))
             }),

@@ -76,6 +76,7 @@
 //! | `TRACEHOUND_RECORD` | `metadata`, `statements`, `everything`; default metadata |
 //! | `TRACEHOUND_TAG_NAMES`, `OTEL_SEMCONV_STABILITY_OPT_IN` | `opentracing`, `opentelemetry`, `both`; default opentracing |
 //! | `JAEGER_RPC_METRICS` | boolean; default false |
+//! | `TRACEHOUND_MAX_OPEN_SPANS` | spans, above 0; default 1000000 |
 //! | `TRACEHOUND_OPEN_SPAN_LIMIT` | duration; default none |
 //! | `JAEGER_TAGS`, `OTEL_RESOURCE_ATTRIBUTES` | `key=value,key=a-${VAR}-${VAR:default}`; default none |
 //!
@@ -287,6 +288,7 @@ pub struct Config {
     recording: Setting<Recording>,
     tag_names: Setting<TagNames>,
     rpc_metrics: Setting<bool>,
+    max_open_spans: Setting<usize>,
     open_span_limit: Setting<Option<Duration>>,
     observing: Observing,
     diagnostics: Diagnostics,

@@ -14,6 +14,7 @@ use crate::config::{Config, embedded_agent, propagation, unsupported};
 use crate::diagnostics::Diagnostics;
 use crate::model::{Recording, TagNames};
 use crate::propagation::Propagation;
+use crate::record::SlotLimit;
 use crate::span::Limits;
 
 impl Config {
@@ -44,6 +45,7 @@ impl Config {
             recording: Setting::default_value(Recording::metadata()),
             tag_names: Setting::default_value(TagNames::default()),
             rpc_metrics: Setting::default_value(false),
+            max_open_spans: Setting::default_value(SlotLimit::DEFAULT),
             open_span_limit: Setting::default_value(None),
             observing: Observing::default(),
             diagnostics: Diagnostics::default(),
@@ -124,6 +126,9 @@ impl Config {
             rpc_metrics: base
                 .rpc_metrics
                 .or(variables.first([("JAEGER_RPC_METRICS", parse::boolean)])),
+            max_open_spans: base
+                .max_open_spans
+                .or(variables.first([("TRACEHOUND_MAX_OPEN_SPANS", parse::count)])),
             open_span_limit: base
                 .open_span_limit
                 .or(variables.first([("TRACEHOUND_OPEN_SPAN_LIMIT", some_duration)])),

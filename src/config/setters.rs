@@ -180,6 +180,21 @@ impl Config {
         self
     }
 
+    /// Sets how many spans may be open at once and record; at least 1. See [`TracerBuilder::max_open_spans`].
+    ///
+    /// Defaults to 1,000,000. Environment: `TRACEHOUND_MAX_OPEN_SPANS`.
+    ///
+    /// ```
+    /// use tracehound::Config;
+    ///
+    /// let config = Config::new("shop").max_open_spans(50_000);
+    /// assert_eq!(config.explain().get("max_open_spans").map(|it| it.value()), Some("50000"));
+    /// ```
+    pub fn max_open_spans(mut self, spans: usize) -> Self {
+        self.max_open_spans = Setting::of_code(spans.max(1));
+        self
+    }
+
     /// Sets the formats in which contexts travel: all are written, and the first one that holds a trace is read. An
     /// empty list turns propagation off.
     ///

@@ -42,8 +42,11 @@ pub enum DropCause {
     InternalError,
     /// The span was finished or open at a fork. The child counts it here; the parent sends it.
     Forked,
-    /// The sampler never decided, or it kept the trace and the memory for undecided spans had been used up.
+    /// The sampler never decided, or it kept the trace and the memory for undecided spans had been used up or the span
+    /// had recorded nothing.
     Delayed,
+    /// Too many spans were open when the span started, so it recorded nothing.
+    OpenCap,
     /// The collector took the batch and refused the span.
     Rejected,
     /// The collector gave no final answer.
@@ -71,6 +74,7 @@ impl DropCause {
         Self::InternalError,
         Self::Forked,
         Self::Delayed,
+        Self::OpenCap,
         Self::Rejected,
         Self::Unknown,
         Self::Backoff,
@@ -83,7 +87,12 @@ impl DropCause {
     pub(crate) const fn is_before_reporter(self) -> bool {
         matches!(
             self,
-            Self::QueueFull | Self::AfterShutdown | Self::NoWorker | Self::Forked | Self::Delayed
+            Self::QueueFull
+                | Self::AfterShutdown
+                | Self::NoWorker
+                | Self::Forked
+                | Self::Delayed
+                | Self::OpenCap
         )
     }
 
@@ -101,6 +110,7 @@ impl DropCause {
             Self::InternalError => "internal_error",
             Self::Forked => "forked",
             Self::Delayed => "delayed",
+            Self::OpenCap => "open_cap",
             Self::Rejected => "rejected",
             Self::Unknown => "unknown",
             Self::Backoff => "backoff",

@@ -61,6 +61,7 @@ fn finish_only(mut slot: Box<SpanSlot>, end: i64) {
         flags,
         decision: shared_decision.as_deref(),
         is_let_go,
+        is_capped: false,
     };
     ending.conclude(buffer.get_mut());
     if slot.is_observed() {
@@ -153,6 +154,7 @@ fn finish_one_of_several(mut span: SpanHandle, end: i64, is_explicit: bool) {
         flags: slot.flags(),
         decision: slot.shared_decision().map(|decision| &**decision),
         is_let_go,
+        is_capped: slot.is_capped(),
     };
     ending.conclude(&mut buffer);
     drop(buffer);
@@ -195,6 +197,8 @@ struct Ending<'a> {
     decision: Option<&'a SharedDecision>,
     /// The sampler has dropped the trace of this local root.
     is_let_go: bool,
+    /// The span has recorded nothing, so it is lost if its trace is kept.
+    is_capped: bool,
 }
 
 impl Ending<'_> {
@@ -221,7 +225,10 @@ impl Ending<'_> {
             }
             flags = decision.flags();
         }
-        if flags.is_sampled() {
+        if flags.is_sampled() && self.is_capped {
+            queue.drop_spans(DropCause::OpenCap, 1);
+            queue.count(Counter::FinishedSpansSampled);
+        } else if flags.is_sampled() {
             self.recorder.seal(buffer);
             let header = self.header_with(flags, buffer);
             queue.push(&header, &buffer.bytes(), Counter::FinishedSpansSampled);
@@ -235,6 +242,12 @@ impl Ending<'_> {
         let queue = &*self.recorder.queue;
         if queue.id() != decision.queue.id() {
             return queue.drop_spans(DropCause::Delayed, 1);
+        }
+        if self.is_capped {
+            if decision.lose_one().is_some_and(Flags::is_sampled) {
+                queue.drop_spans(DropCause::OpenCap, 1);
+            }
+            return;
         }
         self.recorder.seal(buffer);
         let header = self.header_with(decision.flags(), buffer);

@@ -7,7 +7,7 @@ use std::ptr::NonNull;
 use crate::model::Flags;
 use crate::record::open::buffer::SpanBuffer;
 use crate::record::open::slot::SpanSlot;
-use crate::record::open::status::{EXPLICIT_START, FINISHED, OBSERVED, SHARED, flags_in};
+use crate::record::open::status::{CAPPED, EXPLICIT_START, FINISHED, OBSERVED, SHARED, flags_in};
 use crate::record::thread::slots::return_slot;
 use crate::sync::byte_lock::ByteGuard;
 
@@ -66,23 +66,23 @@ impl SpanHandle {
     }
 
     /// Turns the only handle into the slot and the flags of its span. Returns the handle if there are others, the span
-    /// has finished, shares a decision, is observed, or has a start that the user gave.
+    /// has finished, shares a decision, is observed or capped, or has a start that the user gave.
     ///
     /// The caller has checked, by the slot's key, that the span is of this process.
     #[inline(always)]
     pub(crate) fn try_into_slot(self) -> Result<(Box<SpanSlot>, Flags), Self> {
-        self.try_into_slot_without(FINISHED | SHARED | EXPLICIT_START | OBSERVED)
+        self.try_into_slot_without(FINISHED | SHARED | EXPLICIT_START | OBSERVED | CAPPED)
     }
 
     /// Like [`try_into_slot`](Self::try_into_slot), but the span may be observed.
     #[inline(always)]
     pub(crate) fn try_into_observed_slot(self) -> Result<(Box<SpanSlot>, Flags), Self> {
-        self.try_into_slot_without(FINISHED | SHARED | EXPLICIT_START)
+        self.try_into_slot_without(FINISHED | SHARED | EXPLICIT_START | CAPPED)
     }
 
-    /// Like [`try_into_slot`](Self::try_into_slot), for any span that has not finished.
+    /// Like [`try_into_slot`](Self::try_into_slot), for any span that has not finished and is not capped.
     pub(crate) fn try_into_any_slot(self) -> Result<Box<SpanSlot>, Self> {
-        let (slot, _) = self.try_into_slot_without(FINISHED)?;
+        let (slot, _) = self.try_into_slot_without(FINISHED | CAPPED)?;
         Ok(slot)
     }
 
@@ -176,7 +176,7 @@ mod tests {
     use crate::record::counted_tracer::CountedTracer;
     use crate::record::wire::encode::write_log;
     use crate::record::{
-        Budget, Limits, Recorder, SharedPool, SpanClock, SpanQueue, release_slots,
+        Budget, Limits, Recorder, SharedPool, SlotLimit, SpanClock, SpanQueue, release_slots,
     };
     use crate::sampler::Interests;
     use std::sync::Arc;
@@ -204,6 +204,7 @@ mod tests {
                 Interests::everything(),
                 Recording::metadata(),
                 TagNames::default(),
+                SlotLimit::new(SlotLimit::DEFAULT),
             )),
         }
     }

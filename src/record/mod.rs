@@ -103,6 +103,7 @@ pub(crate) use open::field_list::FieldList;
 pub(crate) use open::log_draft::LogDraft;
 pub(crate) use open::shared_decision::{ContextExtras, DecisionRef, RequestTexts, SharedDecision};
 pub(crate) use open::slot::{SpanSlot, wall};
+pub(crate) use open::slot_limit::SlotLimit;
 pub(crate) use open::tag_facts::{TagFacts, is_fact};
 #[cfg(feature = "tower")]
 pub(crate) use open::tags::store_simple_tags;

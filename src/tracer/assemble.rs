@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::model::{Randomness, tags};
-use crate::record::{Budget, Recorder, SharedPool, SpanClock, SpanQueue, fork, reseeds};
+use crate::record::{Budget, Recorder, SharedPool, SlotLimit, SpanClock, SpanQueue, fork, reseeds};
 use crate::reporter::{Worker, WorkerOptions};
 use crate::services::Services;
 use crate::tracer::builder::TracerBuilder;
@@ -84,6 +84,7 @@ impl TracerBuilder {
                 interests_of(&sampler, &metrics),
                 self.recording,
                 self.tag_names,
+                SlotLimit::new(self.max_open_spans),
             )),
             sampler,
             throttler: self.throttler.map(Guarded::new),

@@ -8,6 +8,7 @@ use crate::metrics::MetricsFactory;
 use crate::model::{Recording, Tag, TagNames, TagValue};
 use crate::observer::SpanObserver;
 use crate::propagation::Codecs;
+use crate::record::SlotLimit;
 #[cfg(feature = "tokio")]
 use crate::reporter::task;
 use crate::reporter::{NullReporter, Reporter, SpawnWorker, thread};
@@ -49,6 +50,7 @@ pub struct TracerBuilder {
     pub(super) is_128_bit: bool,
     pub(super) finalizes_on_inject: bool,
     pub(super) zipkin_shared_rpc_span: bool,
+    pub(super) max_open_spans: usize,
     pub(super) queue_size: Option<usize>,
     pub(super) flush_interval: Duration,
     pub(super) diagnostics: Diagnostics,
@@ -95,6 +97,7 @@ impl TracerBuilder {
             is_128_bit: false,
             finalizes_on_inject: false,
             zipkin_shared_rpc_span: false,
+            max_open_spans: SlotLimit::DEFAULT,
             queue_size: None,
             flush_interval: Duration::from_secs(1),
             diagnostics: Diagnostics::default(),
@@ -325,6 +328,32 @@ impl TracerBuilder {
     /// ```
     pub fn zipkin_shared_rpc_span(mut self, is_shared: bool) -> Self {
         self.zipkin_shared_rpc_span = is_shared;
+        self
+    }
+
+    /// Sets how many spans may be open at once and record. Defaults to 1,000,000.
+    ///
+    /// A span that starts beyond that still has ids and passes its context on, but keeps no tags, logs or references.
+    /// If its trace is sampled, it is lost as [`DropCause::OpenCap`](crate::metrics::DropCause) when it finishes. The
+    /// places of up to 64 finished spans for each thread, and 512 for all, are kept for later spans and count, too.
+    ///
+    /// ```
+    /// use tracehound::metrics::DropCause;
+    /// use tracehound::prelude::*;
+    /// use tracehound::sampler::ConstSampler;
+    ///
+    /// let builder = JaegerTracer::builder("shop").sampler(ConstSampler::new(true));
+    /// let tracer = builder.max_open_spans(1).build()?;
+    /// let first = tracer.start_span("first");
+    /// let second = tracer.start_span("second");
+    /// assert!(first.is_recording() && !second.is_recording());
+    /// assert!(second.context().is_sampled());
+    /// second.finish();
+    /// assert_eq!(tracer.report().dropped.get(DropCause::OpenCap), 1);
+    /// # Ok::<(), tracehound::tracer::BuildError>(())
+    /// ```
+    pub fn max_open_spans(mut self, spans: usize) -> Self {
+        self.max_open_spans = spans;
         self
     }
 

@@ -117,7 +117,24 @@ impl NewSpan {
         is_revisable: bool,
     ) -> Box<SpanSlot> {
         let slot = SpanSlot::vacant(core, &core.recorder, &core.slots);
+        if slot.is_capped() {
+            return self.begin_capped(slot, name, is_revisable);
+        }
         self.write_to(slot, name, is_revisable)
+    }
+
+    /// Writes the facts into a slot beyond the limit of the tracer.
+    #[cold]
+    #[inline(never)]
+    fn begin_capped(
+        &self,
+        slot: Box<SpanSlot>,
+        name: Cow<'static, str>,
+        is_revisable: bool,
+    ) -> Box<SpanSlot> {
+        let mut slot = self.write_to(slot, name, is_revisable);
+        slot.begin_capped();
+        slot
     }
 
     /// Sets the start tags, counts the span, and returns its first handle.

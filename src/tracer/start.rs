@@ -236,7 +236,7 @@ fn ask_sampler(
             let decision = undecided(core, &new_span, notes.into_inner(), false);
             let mut slot = new_span.begin(core, name, is_revisable);
             slot.begin_shared(decision);
-            if asks_about_any(core, start_tags) {
+            if slot.is_capped() || asks_about_any(core, start_tags) {
                 return new_span.complete(core, start_tags, slot);
             }
             if !start_tags.is_empty() {
@@ -250,7 +250,7 @@ fn ask_sampler(
     if let Some(sampler_tags) = sampler_tags {
         begin_with_sampler_tags(&mut slot, sampler_tags);
     }
-    if is_revisable {
+    if is_revisable || slot.is_capped() {
         return new_span.complete(core, start_tags, slot);
     }
     set_simple_tags(&mut slot, start_tags, new_span.flags);
@@ -371,7 +371,9 @@ pub(super) fn start_any(core: &Arc<Core>, mut options: StartSpanOptions<'_>, tic
     }
     slot.begin_with_carried(inherited.carried);
     // An unsampled span keeps its references too: a tag may still turn sampling on.
-    push_references(slot.buffer_mut(), &options, parent, shared);
+    if !slot.is_capped() {
+        push_references(slot.buffer_mut(), &options, parent, shared);
+    }
     match answer {
         // The flags already hold the answer, and no tag was set before these.
         Some(SamplingDecision::Sample(sampler_tags)) if slot.shared_decision().is_none() => {

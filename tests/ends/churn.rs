@@ -5,7 +5,7 @@ use std::fs;
 use std::thread;
 
 use tracehound::JaegerTracer;
-use tracehound::metrics::Counter;
+use tracehound::metrics::{Counter, DropCause};
 use tracehound::model::field;
 use tracehound::prelude::*;
 use tracehound::reporter::NullReporter;
@@ -142,4 +142,34 @@ pub(super) fn endless_traces_leave_no_memory_behind() {
     let report = tracer.close(LONG);
     assert!(report.is_complete(), "{report}");
     assert_eq!(report.finished, 2 * (spans() / 8 + spans() / 2));
+}
+
+/// Returns how many spans are open at once. `--open 10000000` is ten times the default limit.
+fn open_spans() -> usize {
+    let mut arguments = env::args().skip_while(|argument| argument != "--open");
+    let spans = arguments.nth(1).and_then(|spans| spans.parse().ok());
+    spans.unwrap_or(50_000)
+}
+
+pub(super) fn open_spans_beyond_the_limit_keep_no_tags() {
+    let (all, most) = (open_spans(), open_spans() / 10);
+    let builder = builder(NullReporter::new()).max_open_spans(most);
+    let tracer = builder.build().expect("named");
+    let text = "x".repeat(1_000);
+    let mut open = Vec::with_capacity(all);
+    let before = resident_kib();
+    for n in 0..all {
+        let span = tracer.start_span("open");
+        span.set_tag("n", n).set_tag("text", &text);
+        open.push(span);
+    }
+    // About 600 bytes for each, and the tags of those within the limit. All tags would be ten times as much.
+    let most_kib = (all * 640 + most * 4 * text.len()) as u64 / 1_024 + 2_048;
+    assert_flat("open spans", before, most_kib);
+    let recording = open.iter().filter(|span| span.is_recording()).count();
+    assert_eq!(recording, most);
+    drop(open);
+    let report = tracer.close(LONG);
+    let capped = report.dropped.get(DropCause::OpenCap);
+    assert_eq!((report.finished, capped), (all as u64, (all - most) as u64));
 }

@@ -90,6 +90,7 @@ fn scenes() -> Vec<Scene> {
             short_lived_tracers_leave_no_memory_behind,
             endless_children_of_a_long_root_leave_no_memory_behind,
             endless_traces_leave_no_memory_behind,
+            open_spans_beyond_the_limit_keep_no_tags,
         ],
         hostile: [
             hostile_headers_and_settings_never_stop_the_program,

@@ -247,6 +247,7 @@ logs | 128
 recording | metadata
 tag_names | opentracing
 rpc_metrics | false
+max_open_spans | 1000000
 open_span_limit | none
 "#;
 
@@ -333,6 +334,7 @@ logs             128           default
 recording        metadata      default
 tag_names        opentracing   default
 rpc_metrics      false         default
+max_open_spans   1000000       default
 open_span_limit  none          default
 tag zone         "eu-\u{1b}"   code
 passed over: OTEL_BSP_MAX_QUEUE_SIZE: expected a whole number above 0, found "x"

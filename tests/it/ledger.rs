@@ -93,6 +93,7 @@ fn the_account_of_spans_is_exact_whatever_their_sender_does() {
             DropCause::NoWorker,
             DropCause::Forked,
             DropCause::Delayed,
+            DropCause::OpenCap,
             DropCause::AgentKernelDrops,
         ];
         assert_eq!(lost > 0, !never.contains(cause), "{cause}: {lost}");

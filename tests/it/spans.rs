@@ -1,5 +1,6 @@
 //! One span: its name, tags, logs, baggage and end.
 
+mod capped;
 mod first_use;
 
 use std::fmt;

@@ -16,6 +16,7 @@ bytes of all tags, and of all log records | src/record/wire/limits.rs | .span_by
 bytes of an error's text that are read | src/span/error_text.rs | MAX_BYTES
 references that can be added after the start | src/record/open/buffer/mod.rs | MAX_LATE_REFERENCES
 bytes of the list of cut binary values | src/record/wire/truncated_keys.rs | MAX_LIST_BYTES
+open spans of a tracer | src/record/open/slot_limit.rs | DEFAULT
 bytes of finished spans, in the process | src/record/queue/budget.rs | Self::new(
 finished spans, at 512 bytes a span | src/config/explain.rs | QUEUE_SIZE
 bytes that each thread may hold beyond that | src/record/queue/thread_queue/mod.rs | (tracehound_loom) { 128 } else {

@@ -2,7 +2,7 @@
 
 use crate::config::catalogue::setting_info::{SettingInfo, setting};
 
-pub(super) static SETTINGS: [SettingInfo; 49] = [
+pub(super) static SETTINGS: [SettingInfo; 50] = [
     setting("disabled", "whether tracing is off; read before all others")
         .takes(BOOLEAN, "false")
         .read_from(&["JAEGER_DISABLED", "OTEL_SDK_DISABLED"]),
@@ -291,6 +291,12 @@ pub(super) static SETTINGS: [SettingInfo; 49] = [
     )
     .takes(BOOLEAN, "false")
     .read_from(&["JAEGER_RPC_METRICS"]),
+    setting(
+        "max_open_spans",
+        "how many spans may be open at once and record",
+    )
+    .takes("spans, above 0", "1000000")
+    .read_from(&["TRACEHOUND_MAX_OPEN_SPANS"]),
     setting(
         "open_span_limit",
         "how long a span may be open before a line says so",

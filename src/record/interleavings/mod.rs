@@ -22,8 +22,8 @@ use crate::record::counted_tracer::CountedTracer;
 use crate::record::queue::thread_queue::chunk::Chunk;
 use crate::record::queue::thread_queue::{Pushed, QueueWriter, ThreadQueue};
 use crate::record::{
-    Budget, FrameBytes, FrameHeader, Limits, Recorder, SharedPool, SpanClock, SpanHandle,
-    SpanQueue, SpanSlot,
+    Budget, FrameBytes, FrameHeader, Limits, Recorder, SharedPool, SlotLimit, SpanClock,
+    SpanHandle, SpanQueue, SpanSlot,
 };
 use crate::sampler::Interests;
 
@@ -46,6 +46,7 @@ fn start_pooled() -> (SpanHandle, StdArc<AtomicUsize>) {
         Interests::everything(),
         Recording::metadata(),
         TagNames::default(),
+        SlotLimit::new(SlotLimit::DEFAULT),
     ));
     let tracer = StdArc::new(CountedTracer(freed.clone()));
     let mut slot = SpanSlot::allocate(tracer, recorder, StdArc::new(SharedPool::new()));

@@ -41,6 +41,12 @@
 //! A slot keeps its tracer and the memory of its buffer from one span to the next, so a start allocates nothing and
 //! touches no count that threads share. Memory beyond 16 KiB is freed in between.
 //!
+//! # Too many open spans
+//!
+//! A tracer has at most as many slots as its [`SlotLimit`](slot_limit::SlotLimit) says. A span that starts beyond it is
+//! *capped*: it gets a slot that is freed with it, has ids, flags and baggage, and keeps no tags, logs or references.
+//! Only the allocation of a slot looks at the limit, so a span that finds a vacant one pays nothing.
+//!
 //! # No user code inside
 //!
 //! A value that must be formatted, or a field that comes from an iterator, is user code. It runs before the buffer is
@@ -64,6 +70,7 @@ pub(crate) mod log_draft;
 pub(crate) mod logs;
 pub(crate) mod shared_decision;
 pub(crate) mod slot;
+pub(crate) mod slot_limit;
 pub(crate) mod status;
 pub(crate) mod tag_facts;
 pub(crate) mod tags;

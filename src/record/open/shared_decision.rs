@@ -111,7 +111,7 @@ pub(crate) struct SharedDecision {
 pub(crate) struct HeldSpans {
     pub(crate) frames: FrameList,
     pub(crate) count: u64,
-    /// The number of spans that found no room.
+    /// The number of spans that found no room or had nothing to keep.
     pub(crate) lost: u64,
 }
 
@@ -225,6 +225,18 @@ impl SharedDecision {
         held.frames.push(header, bytes);
         held.count += 1;
         Hold::Held
+    }
+
+    /// Counts a span that has finished undecided and has nothing to keep: it is lost if the trace is kept. Returns the
+    /// flags instead if another thread has decided meanwhile.
+    pub(crate) fn lose_one(&self) -> Option<Flags> {
+        let mut held = self.held();
+        let state = self.state();
+        if state.is_final() {
+            return Some(state.flags());
+        }
+        held.lost += 1;
+        None
     }
 
     /// Ends the waiting because the local root finishes. If there is no decision, spans that are still open are not

@@ -10,7 +10,7 @@ use crate::record::open::buffer::{Added, SpanBuffer};
 use crate::record::open::handle_count::HandleCount;
 use crate::record::open::shared_decision::DecisionRef;
 use crate::record::open::status::{
-    CARRIES, EXPLICIT_START, FINISHED, OBSERVED, REVISABLE, SHARED, SpanStatus, flags_in,
+    CAPPED, CARRIES, EXPLICIT_START, FINISHED, OBSERVED, REVISABLE, SHARED, SpanStatus, flags_in,
 };
 use crate::record::open::tag_facts::TagFacts;
 use crate::record::open::tracer::{Decider, Recorder};
@@ -58,15 +58,19 @@ pub(crate) fn wall(anchor: i64, ticks: u64) -> i64 {
 }
 
 impl SpanSlot {
-    /// Allocates a vacant slot.
+    /// Allocates a vacant slot. It is capped if the tracer has as many slots as it may have.
     pub(crate) fn new(
         tracer: Arc<dyn Decider>,
         recorder: Arc<Recorder>,
         pool: Arc<SharedPool<Box<Self>>>,
     ) -> Box<Self> {
+        let status = match recorder.slot_limit.try_add() {
+            true => SpanStatus::default(),
+            false => SpanStatus::capped(),
+        };
         Box::new(Self {
             count: HandleCount::default(),
-            status: SpanStatus::default(),
+            status,
             is_local_root: false,
             randomness: Randomness::default(),
             facts: TagFacts::default(),
@@ -106,6 +110,11 @@ impl SpanSlot {
         self.buffer
             .get_mut()
             .begin(operation_name, &self.recorder.limits);
+    }
+
+    /// Marks the span of a capped slot, which has begun, as capped.
+    pub(crate) fn begin_capped(&mut self) {
+        self.status.add(CAPPED);
     }
 
     /// Sets the start time that the user gave. Only valid before the span is shared, like all `begin_…`.
@@ -177,11 +186,11 @@ impl SpanSlot {
     }
 
     /// Returns the flags if they alone tell whether a tag is kept: the decision is final and not shared, and the span
-    /// is not observed.
+    /// is neither observed nor capped.
     #[inline(always)]
     pub(crate) fn plain_flags(&self) -> Option<Flags> {
         let status = self.status.get();
-        (status & (SHARED | REVISABLE | OBSERVED) == 0).then_some(flags_in(status))
+        (status & (SHARED | REVISABLE | OBSERVED | CAPPED) == 0).then_some(flags_in(status))
     }
 
     /// Sets the flags of a span that shares no decision.
@@ -255,15 +264,18 @@ impl SpanSlot {
     #[inline(always)]
     pub(crate) fn is_recording(&self) -> bool {
         let status = self.status.get();
-        if status & (SHARED | REVISABLE) != 0 {
+        if status & (SHARED | REVISABLE | CAPPED) != 0 {
             return self.is_recording_for_now();
         }
         flags_in(status).is_sampled() && status & FINISHED == 0
     }
 
-    /// Like [`is_recording`](Self::is_recording), for a span whose decision may still change.
+    /// Like [`is_recording`](Self::is_recording), for a span that is capped or whose decision may still change.
     #[inline(never)]
     fn is_recording_for_now(&self) -> bool {
+        if self.is_capped() {
+            return false;
+        }
         let is_wanted = match &self.shared_decision {
             Some(decision) => {
                 let state = decision.state();
@@ -278,6 +290,11 @@ impl SpanSlot {
     #[inline(always)]
     pub(crate) fn is_finished(&self) -> bool {
         self.status.has(FINISHED)
+    }
+
+    /// Returns whether the span records nothing, because too many spans were open when it started.
+    pub(crate) fn is_capped(&self) -> bool {
+        self.status.has(CAPPED)
     }
 
     /// Returns whether observers are told of the span's end.
@@ -365,6 +382,14 @@ impl SpanSlot {
             self.anchor
         };
         wall(anchor, ticks)
+    }
+}
+
+impl Drop for SpanSlot {
+    fn drop(&mut self) {
+        if !self.is_capped() && !self.is_inherited() {
+            self.recorder.slot_limit.remove();
+        }
     }
 }
 

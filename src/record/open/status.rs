@@ -15,6 +15,11 @@ impl SpanStatus {
             .store(u32::from(flags.bits()) | bits, Ordering::Relaxed);
     }
 
+    /// Makes the status of a slot beyond the limit of its tracer.
+    pub(crate) fn capped() -> Self {
+        Self(AtomicU32::new(CAPPED))
+    }
+
     /// Returns the flags as of now.
     #[inline]
     pub(crate) fn flags(&self) -> Flags {
@@ -85,3 +90,5 @@ pub(crate) const SHARED: u32 = 1 << 11;
 pub(crate) const EXPLICIT_START: u32 = 1 << 12;
 /// Observers are told of the span's end, and it notes the facts that tags tell them.
 pub(crate) const OBSERVED: u32 = 1 << 13;
+/// The span records nothing, because too many spans were open when it started.
+pub(crate) const CAPPED: u32 = 1 << 14;

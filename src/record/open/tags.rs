@@ -7,8 +7,11 @@ use crate::record::open::buffer::Added;
 use crate::record::open::slot::SpanSlot;
 use crate::record::open::tag_facts::is_fact;
 
-/// Formats `value` if need be, which runs user code, and sets the tag.
+/// Formats `value` if need be, which runs user code, and sets the tag. Does nothing if the span is capped.
 pub(crate) fn store_tag(slot: &SpanSlot, key: &str, value: TagRef<'_>) {
+    if slot.is_capped() {
+        return;
+    }
     let text;
     let value = match value {
         TagRef::Display(display) => match catch(slot, || display.to_string()) {

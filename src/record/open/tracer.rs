@@ -10,6 +10,7 @@ use crate::metrics::{Counter, Metrics};
 use crate::model::{Flags, Recording, TagNames, TagRef};
 use crate::record::open::buffer::{Added, SpanBuffer};
 use crate::record::open::shared_decision::DecisionRef;
+use crate::record::open::slot_limit::SlotLimit;
 use crate::record::open::tag_facts::TagFacts;
 use crate::record::pool::SharedPool;
 use crate::record::queue::frame::FrameHeader;
@@ -31,6 +32,8 @@ pub(crate) struct Recorder {
     pub(crate) recording: Recording,
     /// The vocabulary of the middleware's tags.
     pub(crate) tag_names: TagNames,
+    /// The number of slots, and its bound.
+    pub(crate) slot_limit: SlotLimit,
     /// Vacant decisions for undecided traces.
     pub(crate) decisions: SharedPool<DecisionRef>,
 }
@@ -44,6 +47,7 @@ impl Recorder {
         interests: Interests,
         recording: Recording,
         tag_names: TagNames,
+        slot_limit: SlotLimit,
     ) -> Self {
         Self {
             clock,
@@ -53,6 +57,7 @@ impl Recorder {
             interests,
             recording,
             tag_names,
+            slot_limit,
             decisions: SharedPool::new(),
         }
     }

@@ -65,6 +65,9 @@ impl SpanSlot {
     /// Sets the sampler's tags of a span that is not shared yet. Returns how many of their parts were cut.
     #[inline(always)]
     pub(crate) fn push_sampler_tags(&mut self, tags: SamplerTags) -> u64 {
+        if self.is_capped() {
+            return 0;
+        }
         let recorder = &self.recorder;
         let buffer = self.buffer.get_mut();
         with_sampler_tags(&recorder.queue, tags, &recorder.limits, |encoded| {
@@ -105,6 +108,10 @@ pub(crate) fn return_slot(mut slot: Box<SpanSlot>) {
     if slot.is_inherited() {
         // Leaked: a thread of the parent may have been changing it at the fork.
         return mem::forget(slot);
+    }
+    if slot.is_capped() {
+        // Freed, so that memory falls again. This may drop the tracer and run user code, as in `return_clear_slot`.
+        return drop(slot);
     }
     clear_slot(&mut slot);
     return_clear_slot(slot);

@@ -16,6 +16,7 @@
 //! | `schedule` | when a turn takes spans from the thread queues |
 //! | `export` | what the metrics factory of the program is told |
 //! | `overflow` | the lines about spans that found no room in the queue |
+//! | `capped` | the lines about spans that recorded nothing because too many were open |
 //! | `mailbox` | [`Mailbox`]: the requests of callers, the answers, and the turn while no thread runs it |
 //! | `mailbox/served` | a request as a future; `mailbox/waiters` keeps the wakers |
 //! | `mailbox/attendant` | a thread for callers whom the worker may keep waiting |
@@ -30,6 +31,7 @@
 //! A forked child has no thread but the one that forked, and the parent's turn may have been in the middle of anything.
 //! So a child starts with an empty mailbox, and its first span makes a new turn with a new reporter.
 
+mod capped;
 mod export;
 #[cfg(test)]
 mod fixtures;

@@ -8,6 +8,7 @@ use crate::clock::{deadline_after, instant_now};
 use crate::metrics::{DropCause, DropCounts, FlushReport};
 use crate::record::{Backlog, BacklogMark, SpanQueue, Take, without_spans};
 use crate::reporter::guarded::guarded;
+use crate::reporter::worker::capped::Capped;
 use crate::reporter::worker::export::Export;
 use crate::reporter::worker::options::WorkerOptions;
 use crate::reporter::worker::overflow::Overflow;
@@ -63,6 +64,7 @@ pub(crate) struct WorkerTurn {
     handed_over: u64,
     panicked: u64,
     overflow: Overflow,
+    capped: Capped,
     export: Export,
     unsent: Unsent,
     /// As of the last flush, so that a span that waits in the reporter does not show as sent.
@@ -99,6 +101,7 @@ impl WorkerTurn {
             handed_over: 0,
             panicked: 0,
             overflow: Overflow::default(),
+            capped: Capped::default(),
             export,
             unsent: Unsent::default(),
             totals: Totals::default(),
@@ -160,6 +163,7 @@ impl WorkerTurn {
         }
         if is_flush_due || orders.drain_now || reached.is_some() {
             self.overflow.check(&self.options, &*self.reporter);
+            self.capped.check(&self.options);
         }
         if is_flush_due || reached.is_some() {
             let report = self.totals.report(&self.options.queue);

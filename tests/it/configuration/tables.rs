@@ -105,6 +105,7 @@ OTEL_SEMCONV_STABILITY_OPT_IN | http, database | tag_names | opentelemetry
 OTEL_SEMCONV_STABILITY_OPT_IN | http,database/dup,http/dup,messaging | tag_names | both
 OTEL_SEMCONV_STABILITY_OPT_IN | messaging,httpx | tag_names | opentracing
 JAEGER_RPC_METRICS | no | rpc_metrics | false
+TRACEHOUND_MAX_OPEN_SPANS | 5000 | max_open_spans | 5000
 TRACEHOUND_OPEN_SPAN_LIMIT | 30s | open_span_limit | 30s
 TRACEHOUND_OPEN_SPAN_LIMIT | 1500 | open_span_limit | 1.5s
 JAEGER_PROPAGATION | jaeger | propagation | jaeger
@@ -172,6 +173,7 @@ JAEGER_REPORTER_LOG_SPANS | maybe | true or false
 JAEGER_REPORTER_MAX_QUEUE_SIZE | 0 | a whole number above 0
 JAEGER_REPORTER_MAX_QUEUE_SIZE | -1 | a whole number above 0
 JAEGER_REPORTER_MAX_QUEUE_SIZE | 1k | a whole number above 0
+TRACEHOUND_MAX_OPEN_SPANS | 0 | a whole number above 0
 JAEGER_REPORTER_FLUSH_INTERVAL | 0 | a duration above zero
 JAEGER_REPORTER_FLUSH_INTERVAL | -5s | a duration above zero
 JAEGER_REPORTER_FLUSH_INTERVAL | soon | a duration above zero
