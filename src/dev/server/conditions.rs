@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::clock::nanos_with_units;
+use crate::dev::server::state::assert_unlocked;
 use crate::model::{Tag, TagValue};
-use crate::view::ReceivedSpan;
+use crate::view::{ReceivedSpan, Trace};
 
 /// The conditions of a search. Without conditions everything fits.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -25,6 +26,7 @@ pub(crate) struct Conditions {
 impl Conditions {
     /// Returns whether a span has the service, the operation and the tags.
     pub(crate) fn describe(&self, span: &ReceivedSpan) -> bool {
+        assert_unlocked();
         let is = |wanted: &Option<String>, name: &str| {
             wanted.as_ref().is_none_or(|wanted| wanted == name)
         };
@@ -64,6 +66,14 @@ fn has_tag(span: &ReceivedSpan, (key, value): &(String, String)) -> bool {
         .chain(&span.process.tags)
         .chain(fields);
     tags.any(is_wanted)
+}
+
+/// Returns the names of the services of traces, sorted.
+pub(crate) fn services(traces: &[Trace]) -> Vec<String> {
+    assert_unlocked();
+    let spans = traces.iter().flat_map(|trace| &trace.spans);
+    let names: BTreeSet<&str> = spans.map(|span| span.service_name()).collect();
+    names.into_iter().map(str::to_owned).collect()
 }
 
 /// Reads tags as `http.status_code=200 error=true name="two words"`, or as a JSON object of texts.

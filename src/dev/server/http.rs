@@ -214,3 +214,63 @@ const KEEP_EVERYTHING: &str =
 
 /// How many connections a port has at a time. More of them wait.
 const CONNECTIONS: usize = 32;
+
+#[cfg(all(test, feature = "tower"))]
+mod tests {
+    use tower_service::Service;
+
+    use super::*;
+    use crate::decode::ReceivedBatch;
+    use crate::dev::store::{StoreLimits, TraceStore};
+    use crate::reporter::sender::BatchFormat;
+    use crate::view::fixtures::{span, trace};
+
+    #[tokio::test]
+    async fn nothing_is_looked_through_while_the_store_is_locked() {
+        let limits = StoreLimits {
+            traces: 10,
+            bytes: 1 << 20,
+        };
+        let address = ([127, 0, 0, 1], 1).into();
+        let state = Arc::new(ServerState::new(
+            TraceStore::new(limits),
+            None,
+            None,
+            address,
+            address,
+        ));
+        let held = trace([
+            span("shop", "checkout", 1, 0, 9),
+            span("pay", "charge", 2, 1, 8).child_of(1),
+        ]);
+        state.insert(held.spans.iter().map(|received| {
+            let process = crate::model::Process::clone(&received.process);
+            ReceivedBatch::new(BatchFormat::Compact, process, vec![received.span.clone()])
+        }));
+        let mut viewer = Routers::new(&state, None, Identity::new(address, None)).query;
+        let id = held.trace_id;
+        for path in [
+            "/?service=shop&operation=checkout",
+            "/live?service=shop",
+            "/graph",
+            &format!("/compare?a={id}&b={id}"),
+            "/api/services",
+            "/api/operations?service=shop",
+            "/api/services/shop/operations",
+            "/api/traces?service=shop",
+            "/api/dependencies",
+            "/api/v3/services",
+            "/api/v3/operations?service=shop",
+        ] {
+            let request = Request::builder()
+                .uri(path)
+                .header(header::HOST, "localhost")
+                .header(header::ACCEPT, "text/html")
+                .body(axum::body::Body::empty())
+                .expect("a request");
+            // A look while the store is locked would panic here.
+            let Ok(answer) = viewer.call(request).await;
+            assert_eq!(answer.status(), StatusCode::OK, "{path}");
+        }
+    }
+}

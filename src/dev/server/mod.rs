@@ -26,6 +26,7 @@ use crate::decode::ReceivedBatch;
 use crate::dev::error::DevError;
 use crate::dev::options::DevOptions;
 use crate::dev::printing::printer::Printer;
+use crate::dev::server::conditions::services;
 use crate::dev::server::http::{Listeners, server};
 use crate::dev::server::peer::{Identity, Peer};
 use crate::dev::server::ports::Ports;
@@ -343,7 +344,7 @@ impl DevServer {
 
     /// Returns the names of the services in the traces that the server holds, sorted.
     pub fn services(&self) -> Vec<String> {
-        self.inner.state.look(TraceStore::services)
+        services(&self.traces())
     }
 
     /// Returns what the server has counted since its start.

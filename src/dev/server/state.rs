@@ -140,9 +140,12 @@ impl ServerState {
         self.change(|progress| progress.is_stopping = true);
     }
 
-    /// Calls a function with the store.
+    /// Calls a function with the store, which is locked meanwhile: programs wait for it when they start a trace.
+    ///
+    /// The function copies what it needs. To look through spans is for the time after, see [`assert_unlocked`].
     pub(crate) fn look<R>(&self, look: impl FnOnce(&TraceStore) -> R) -> R {
-        look(&self.lock().store)
+        let progress = self.lock();
+        while_locked(|| look(&progress.store))
     }
 
     /// Returns a receiver that is woken by each change.
@@ -288,6 +291,50 @@ impl ServerState {
 
     fn printer(&self) -> MutexGuard<'_, Option<Printer>> {
         self.printer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(not(test))]
+pub(crate) use self::unwatched::assert_unlocked;
+#[cfg(not(test))]
+use self::unwatched::while_locked;
+#[cfg(test)]
+pub(crate) use self::watched::assert_unlocked;
+#[cfg(test)]
+use self::watched::while_locked;
+
+/// The lock of the store as programs have it.
+#[cfg(not(test))]
+mod unwatched {
+    pub(super) fn while_locked<R>(look: impl FnOnce() -> R) -> R {
+        look()
+    }
+
+    /// Does nothing. In tests it panics in a thread that has locked the store.
+    pub(crate) fn assert_unlocked() {}
+}
+
+/// The lock of the store, whose thread is known.
+#[cfg(test)]
+mod watched {
+    use std::cell::Cell;
+
+    thread_local! {
+        static IS_LOCKED: Cell<bool> = const { Cell::new(false) };
+    }
+
+    pub(super) fn while_locked<R>(look: impl FnOnce() -> R) -> R {
+        IS_LOCKED.set(true);
+        let result = look();
+        IS_LOCKED.set(false);
+        result
+    }
+
+    pub(crate) fn assert_unlocked() {
+        assert!(
+            !IS_LOCKED.get(),
+            "spans are looked through while the store is locked"
+        );
     }
 }
 

@@ -4,7 +4,7 @@ mod open_spans;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -156,13 +156,6 @@ impl TraceStore {
     pub(crate) fn traces(&self) -> Vec<Trace> {
         let ids = self.order.iter();
         ids.filter_map(|&id| self.trace(id)).collect()
-    }
-
-    /// Returns the services of all traces that are held, sorted.
-    pub(crate) fn services(&self) -> Vec<String> {
-        let spans = self.traces.values().flat_map(|held| &held.spans);
-        let names: BTreeSet<&str> = spans.map(|span| span.service_name()).collect();
-        names.into_iter().map(str::to_owned).collect()
     }
 
     /// Returns a number that grows with each span that is kept.

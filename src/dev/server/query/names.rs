@@ -7,8 +7,9 @@ use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use crate::dev::server::conditions;
 use crate::dev::server::query::{Parameters, Refusal, answer};
-use crate::dev::server::state::ServerState;
+use crate::dev::server::state::{ServerState, assert_unlocked};
 use crate::dev::server::viewer::answer::parameter;
 use crate::dev::store::TraceStore;
 use crate::model::{TagRef, tags};
@@ -27,7 +28,7 @@ pub(super) async fn services(
     State(state): State<Arc<ServerState>>,
     Query(parameters): Parameters,
 ) -> Response {
-    let names = state.look(TraceStore::services);
+    let names = conditions::services(&state.look(TraceStore::traces));
     answer(&parameters, &Envelope::list(names))
 }
 
@@ -61,6 +62,7 @@ pub(super) fn operations_of(
     service: &str,
     kind: Option<&str>,
 ) -> BTreeSet<Operation> {
+    assert_unlocked();
     let mut found = BTreeSet::new();
     for received in traces.iter().flat_map(|trace| &trace.spans) {
         if received.service_name() != service || found.len() >= MAX_OPERATIONS {

@@ -9,7 +9,7 @@ use http::StatusCode;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::dev::server::conditions::Conditions;
+use crate::dev::server::conditions::{self, Conditions};
 use crate::dev::server::query::names::operations_of;
 use crate::dev::server::query::otlp::TracesData;
 use crate::dev::server::query::search::{LIMIT, Search, limit, tags_of};
@@ -22,7 +22,7 @@ use crate::dev::store::TraceStore;
 use crate::view::Trace;
 
 pub(super) async fn services(State(state): State<Arc<ServerState>>) -> Response {
-    let names = state.look(TraceStore::services);
+    let names = conditions::services(&state.look(TraceStore::traces));
     answer(StatusCode::OK, &json!({ "services": names }))
 }
 

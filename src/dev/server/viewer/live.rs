@@ -20,6 +20,7 @@ use crate::dev::server::state::ServerState;
 use crate::dev::server::viewer::answer::html;
 use crate::dev::server::viewer::filter::Filter;
 use crate::dev::server::viewer::search::Form;
+use crate::dev::store::TraceStore;
 use crate::view::page::frame::{Frame, View};
 use crate::view::page::render;
 
@@ -36,8 +37,8 @@ pub(super) async fn show(
     Query(parameters): Query<Vec<(String, String)>>,
 ) -> Response {
     let frame = Frame::served(View::Live);
-    let (services, traces) = state.look(|store| (store.services(), store.traces()));
-    let form = Form::new(services, &traces, parameters);
+    let traces = state.look(TraceStore::traces);
+    let form = Form::new(&traces, parameters);
     html(render(&LivePage { frame, form }), frame)
 }
 

@@ -8,12 +8,14 @@ use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
 
+use crate::dev::server::conditions::services;
 use crate::dev::server::state::ServerState;
 use crate::dev::server::viewer::answer::{html, parameter, wants_html};
 use crate::dev::server::viewer::filter::Filter;
 use crate::dev::server::viewer::list;
 use crate::dev::server::viewer::picture::{color, duration, time};
 use crate::dev::server::viewer::summary::Summary;
+use crate::dev::store::TraceStore;
 use crate::view::Trace;
 use crate::view::page::frame::{Frame, View};
 use crate::view::page::render;
@@ -42,14 +44,10 @@ pub(super) struct Form {
 }
 
 impl Form {
-    pub(super) fn new(
-        services: Vec<String>,
-        traces: &[Trace],
-        parameters: Vec<(String, String)>,
-    ) -> Self {
+    pub(super) fn new(traces: &[Trace], parameters: Vec<(String, String)>) -> Self {
         let service = parameter(&parameters, "service");
         Self {
-            services,
+            services: services(traces),
             operations: operations(traces, service),
             parameters,
         }
@@ -120,8 +118,8 @@ pub(super) async fn show(
         ),
     };
     // Programs wait for the store when they start a trace, so nothing is looked through while it is locked.
-    let (services, traces) = state.look(|store| (store.services(), store.traces()));
-    let (form, held) = (Form::new(services, &traces, parameters), traces.len());
+    let traces = state.look(TraceStore::traces);
+    let (form, held) = (Form::new(&traces, parameters), traces.len());
     let found = filter.find(traces).into_iter();
     let found: Vec<Summary> = found.map(|(summary, _)| summary).collect();
     let longest = found.iter().map(|trace| trace.duration).max().unwrap_or(0);

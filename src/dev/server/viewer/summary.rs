@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::dev::server::state::assert_unlocked;
 use crate::view::Trace;
 use crate::view::tree::{TreeSpan, spans};
 
@@ -30,6 +31,7 @@ pub(super) struct Summary {
 
 impl Summary {
     pub(super) fn new(trace: &Trace) -> Self {
+        assert_unlocked();
         let spans = spans(trace);
         let is_root = |span: &&TreeSpan<'_>| match span {
             TreeSpan::Received(span) => span.parent().is_none(),

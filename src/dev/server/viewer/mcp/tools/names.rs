@@ -7,6 +7,7 @@ use regex_lite::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{deadline_after, instant_now};
+use crate::dev::server::conditions;
 use crate::dev::server::query::dependencies::calls;
 use crate::dev::server::state::ServerState;
 use crate::dev::server::viewer::mcp::allowance::Allowance;
@@ -31,7 +32,7 @@ pub(super) struct Services {
 /// Lists services, sorted.
 pub(super) fn services(state: &ServerState, asked: ServicesArguments) -> Result<Services, String> {
     let pattern = Pattern::new(asked.pattern.as_deref())?;
-    let names = state.look(TraceStore::services);
+    let names = conditions::services(&state.look(TraceStore::traces));
     let mut allowance = Allowance::new();
     let mut services = Vec::new();
     for name in &names {
