@@ -100,15 +100,16 @@ fn wait_for_room(reporter: &mut RemoteReporter, deadline: Instant) {
 /// Returns the spans of each process, in their order.
 fn by_process(traces: &[Trace]) -> Vec<(Arc<Process>, Vec<Arc<ReceivedSpan>>)> {
     let mut groups: Vec<(Arc<Process>, Vec<Arc<ReceivedSpan>>)> = Vec::new();
-    // A file may have very many services, and a process of its own for each span.
-    let mut of_service: HashMap<&str, Vec<usize>> = HashMap::new();
+    // A file may have a process of its own for each span, and thousands of them for one service.
+    let mut by_facts: HashMap<String, usize> = HashMap::new();
+    let mut by_address: HashMap<*const Process, usize> = HashMap::new();
     for span in traces.iter().flat_map(|trace| &trace.spans) {
-        let places = of_service.entry(span.service_name()).or_default();
-        let own = |place: &&usize| *groups[**place].0 == *span.process;
-        let place = places.iter().rev().find(own).copied().unwrap_or_else(|| {
-            places.push(groups.len());
-            groups.push((span.process.clone(), Vec::new()));
-            groups.len() - 1
+        let process = &span.process;
+        let place = *by_address.entry(Arc::as_ptr(process)).or_insert_with(|| {
+            *by_facts.entry(format!("{process:?}")).or_insert_with(|| {
+                groups.push((process.clone(), Vec::new()));
+                groups.len() - 1
+            })
         });
         groups[place].1.push(span.clone());
     }
@@ -130,3 +131,51 @@ fn shifted(time: Timestamp, by: i64) -> Timestamp {
 }
 
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads a trace whose spans have these processes, each for itself.
+    fn trace(processes: impl Iterator<Item = String>) -> Vec<Trace> {
+        let spans = processes.enumerate().map(|(n, process)| {
+            format!(
+                r#"{{"spanID":"{:x}","operationName":"o","startTime":1,"duration":1,"process":{process}}}"#,
+                n + 1
+            )
+        });
+        let spans: Vec<_> = spans.collect();
+        let json = format!(r#"{{"traceID":"a","spans":[{}]}}"#, spans.join(","));
+        Trace::from_json(&json).expect("a trace")
+    }
+
+    #[test]
+    fn spans_are_together_whose_processes_have_the_same_facts() {
+        let process = |service: &str, host: &str| {
+            format!(
+                r#"{{"serviceName":"{service}","tags":[{{"key":"host","type":"string","value":"{host}"}}]}}"#
+            )
+        };
+        let processes = [("a", "1"), ("a", "2"), ("b", "1"), ("a", "1"), ("b", "1")];
+        let traces = trace(
+            processes
+                .iter()
+                .map(|(service, host)| process(service, host)),
+        );
+        let groups = by_process(&traces);
+        let ids: Vec<Vec<u64>> = groups
+            .iter()
+            .map(|(_, spans)| spans.iter().map(|span| span.span.span_id.get()).collect())
+            .collect();
+        assert_eq!(ids, [vec![1, 4], vec![2], vec![3, 5]]);
+        assert_eq!(groups[2].0.service_name, "b");
+    }
+
+    #[test]
+    fn very_many_processes_of_a_service_are_told_apart() {
+        let process = |n| {
+            format!(r#"{{"serviceName":"a","tags":[{{"key":"n","type":"int64","value":{n}}}]}}"#)
+        };
+        assert_eq!(by_process(&trace((0..30_000).map(process))).len(), 30_000);
+    }
+}
