@@ -1,5 +1,5 @@
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, ChildStdout, Command};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tracehound::JaegerTracer;
@@ -23,8 +23,11 @@ struct Server {
 impl Server {
     /// Starts a server and reads its addresses.
     fn start(arguments: &[&str]) -> Self {
-        let arguments = [&["dev", "--any-ports"], arguments].concat();
-        let mut process = program(&arguments).spawn().expect("the program runs");
+        Self::run(program(&[&["dev", "--any-ports"], arguments].concat()))
+    }
+
+    fn run(mut command: Command) -> Self {
+        let mut process = command.spawn().expect("the program runs");
         let mut output = BufReader::new(process.stdout.take().expect("an output"));
         let mut address = |name: &str| loop {
             let mut line = String::new();
@@ -103,14 +106,25 @@ impl Server {
 
     /// Tells the server to end, and returns what it writes until then.
     #[cfg(unix)]
-    fn end(mut self) -> String {
-        let id = self.process.id().to_string();
-        let killed = Command::new("kill").args(["-TERM", &id]).status();
-        assert!(killed.expect("kill runs").success());
+    fn end(self) -> String {
+        self.end_by("-TERM")
+    }
+
+    /// Sends a signal that ends the server, and returns what it writes until then.
+    #[cfg(unix)]
+    fn end_by(mut self, signal: &str) -> String {
+        self.signal(signal);
         assert!(has_ended(&mut self.process), "the server ends");
         let mut rest = String::new();
         self.output.read_to_string(&mut rest).expect("a text");
         rest
+    }
+
+    #[cfg(unix)]
+    fn signal(&self, signal: &str) {
+        let id = self.process.id().to_string();
+        let killed = Command::new("kill").args([signal, &id]).status();
+        assert!(killed.expect("kill runs").success());
     }
 }
 
@@ -203,6 +217,40 @@ fn a_server_keeps_its_traces_in_a_file_for_the_next_run() {
     assert_eq!(ended.code, Some(0), "{ended:#?}");
     server.end();
     std::fs::remove_file(path).expect("the file");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_server_keeps_its_traces_when_its_terminal_is_closed() {
+    let name = format!("tracehound-cli-hung-up-{}.json", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    let server = Server::start(&["--keep", path.to_str().expect("a path")]);
+    let trace_id = server.send_span();
+    assert_eq!(server.show(&trace_id).code, Some(0));
+    let rest = server.end_by("-HUP");
+    assert!(rest.contains("received 1, dropped 0"), "{rest}");
+    let kept = std::fs::read_to_string(&path).expect("the file");
+    assert!(kept.contains(&trace_id), "{kept}");
+    std::fs::remove_file(path).expect("the file");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_server_that_is_told_to_outlive_its_terminal_does() {
+    let program = program(&["dev", "--any-ports"]);
+    let mut shell = Command::new("/bin/sh");
+    shell
+        .env_clear()
+        .args(["-c", r#"trap "" HUP; exec "$0" "$@""#])
+        .arg(program.get_program())
+        .args(program.get_args())
+        .stdout(Stdio::piped());
+    let server = Server::run(shell);
+    server.signal("-HUP");
+    let trace_id = server.send_span();
+    assert_eq!(server.show(&trace_id).code, Some(0));
+    let rest = server.end();
+    assert!(rest.contains("received 1, dropped 0"), "{rest}");
 }
 
 /// Waits for the end of a process.

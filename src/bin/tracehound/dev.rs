@@ -117,7 +117,8 @@ fn server_options(options: &Options) -> DevOptions {
     }
 }
 
-/// Ctrl-C, and on Unix SIGTERM, which do not end the program at once any more.
+/// Ctrl-C, and on Unix SIGTERM and SIGHUP, which do not end the program at once any more. SIGHUP stays ignored where it
+/// was.
 struct Ending {
     runtime: Runtime,
     end: Pin<Box<dyn Future<Output = io::Result<()>>>>,
@@ -155,13 +156,35 @@ async fn told_to_end() -> io::Result<()> {
     {
         use tokio::signal::unix::{SignalKind, signal};
         let mut terminate = signal(SignalKind::terminate())?;
+        let mut hangup = match is_hangup_ignored() {
+            true => None,
+            false => Some(signal(SignalKind::hangup())?),
+        };
+        let hung_up = async {
+            match &mut hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             interrupted = tokio::signal::ctrl_c() => interrupted,
             _ = terminate.recv() => Ok(()),
+            _ = hung_up => Ok(()),
         }
     }
     #[cfg(not(unix))]
     tokio::signal::ctrl_c().await
+}
+
+/// Returns whether the program was told to live on after its terminal, as by `nohup`. Only Linux says so; elsewhere a
+/// closed terminal ends the program at once, unless it was told to live on.
+#[cfg(unix)]
+fn is_hangup_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // The lowest bit is that of signal 1.
+    ignored.is_none_or(|mask| mask & 1 == 1)
 }
 
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
