@@ -12,6 +12,8 @@ use crate::middleware::database::vocabulary;
 use crate::middleware::running;
 use crate::panics::caught;
 use crate::redact::sql;
+#[cfg(any(feature = "redis", feature = "sqlx"))]
+use crate::scope::InSpan;
 use crate::span::Span;
 
 /// The span of a call to a database, from [`DatabaseCall::start`](crate::middleware::DatabaseCall::start).
@@ -176,24 +178,39 @@ impl DatabaseSpan {
         F: Future<Output = Result<T, E>>,
         E: Display + 'static,
     {
-        self.run_judged(future, |_| true)
+        running::run(&self.span, future, |error| {
+            self.fail(error);
+        })
     }
 
-    /// Like `run`, but only an error for which `is_failure` is true marks the span.
-    pub(super) fn run_judged<'s, T, E, F>(
-        &'s self,
+    /// Like `run`, but takes the span along, which it hands to `end` with the result. Only an error for which
+    /// `is_failure` is true marks the span.
+    ///
+    /// A drop before the end marks it, also before the first poll.
+    #[cfg(any(feature = "redis", feature = "sqlx"))]
+    pub(super) fn run_to_end<T, E, F>(
+        self,
         future: F,
         is_failure: fn(&E) -> bool,
-    ) -> impl Future<Output = Result<T, E>> + use<'s, T, E, F>
+        end: impl FnOnce(Self, &Result<T, E>),
+    ) -> impl Future<Output = Result<T, E>>
     where
         F: Future<Output = Result<T, E>>,
         E: Display + 'static,
     {
-        running::run(&self.span, future, move |error| {
-            if is_failure(error) {
-                self.fail(error);
+        // Dropped in this order: the future marks the span while that is open.
+        let both = (future.in_span(self.span.downgrade()), self);
+        async move {
+            let (work, call) = both;
+            let result = work.await;
+            if let Err(error) = &result
+                && is_failure(error)
+            {
+                call.fail(error);
             }
-        })
+            end(call, &result);
+            result
+        }
     }
 
     /// Runs blocking code with the span active. Does not finish the span. An error marks it.

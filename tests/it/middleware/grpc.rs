@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use http::HeaderMap;
 use http_body_util::BodyExt;
@@ -12,13 +13,15 @@ use tonic::service::Interceptor;
 use tonic::transport::Server;
 use tower::{ServiceExt, service_fn};
 use tracehound::NoopTracer;
+use tracehound::metrics::Counter;
 use tracehound::middleware::{ClientLayer, RequestSpan, ServerLayer, TracingInterceptor};
 use tracehound::prelude::*;
 use tracehound::scope::{activate_context, active_span};
 
+use crate::middleware::ways::{Way, check};
 use crate::support::grpc::{self, STREAM, UNARY, World, channel, message, outcome, stream, unary};
 use crate::support::recording_tracer;
-use crate::support::web::{Fed, events, one_span, run, spans};
+use crate::support::web::{Fed, events, listener, one_span, run, spans, until};
 
 #[test]
 fn a_call_has_a_span_on_both_sides() {
@@ -292,5 +295,67 @@ fn baggage_with_a_binary_key_stays_out_of_the_metadata() {
         assert!(headers.contains_key("uber-trace-id"));
         assert_eq!(headers["uberctx-plain"], "1");
         assert!(!headers.contains_key("uberctx-odd-bin"));
+    });
+}
+
+#[test]
+fn a_call_ends_in_each_way() {
+    let rows = [
+        (Way::Done, "client; server"),
+        (
+            Way::Error,
+            "client error=true error; server error=true error",
+        ),
+        (Way::Cancel, "client cancelled; server cancelled"),
+        (Way::Drop, "client cancelled; server cancelled"),
+        (
+            Way::Panic,
+            "client error=true error; server error=true panic",
+        ),
+        // The server never hears of the call.
+        (Way::Timeout, "client error=true timeout"),
+    ];
+    check(rows, |way, tracer| {
+        run(async {
+            let layer = ServerLayer::new(tracer.clone());
+            let (started, mut is_started) = mpsc::unbounded_channel();
+            let (_listener, deaf) = listener().await;
+            let address = match way {
+                Way::Cancel => {
+                    grpc::serve_by(Server::builder(), layer, grpc::silent(started)).await
+                }
+                Way::Timeout => deaf,
+                _ => grpc::serve(layer).await,
+            };
+            let service = ClientLayer::new(tracer.clone()).wrap(channel(address));
+            match way {
+                Way::Cancel => tokio::select! {
+                    _ = unary(service, message("hello")) => unreachable!("there is no answer"),
+                    started = is_started.recv() => assert!(started.is_some()),
+                },
+                Way::Drop => drop(stream(service, message("pending")).await.expect("a head")),
+                Way::Timeout => {
+                    let mut late = message("hello");
+                    late.set_timeout(Duration::from_millis(20));
+                    unary(service, late).await.expect_err("late");
+                }
+                _ => {
+                    let text = match way {
+                        Way::Error => "early 13 no",
+                        Way::Panic => "panic",
+                        _ => "hello",
+                    };
+                    let answer = unary(service, message(text)).await;
+                    assert_eq!(answer.is_ok(), way == Way::Done);
+                }
+            }
+            // The server learns of it after the client.
+            let expected = if way == Way::Timeout { 1 } else { 2 };
+            until("the spans to end", || {
+                let count = tracer.metrics().get(Counter::FinishedSpansSampled);
+                (count == expected).then_some(())
+            })
+            .await;
+        });
     });
 }

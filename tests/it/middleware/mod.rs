@@ -55,6 +55,8 @@ mod reqwest;
 mod secrets;
 #[cfg(all(feature = "axum", feature = "hyper"))]
 mod server;
+#[cfg(feature = "tower")]
+mod services;
 #[cfg(all(feature = "axum", feature = "hyper", feature = "reqwest"))]
 mod tag_names;
 #[cfg(feature = "thrift")]
@@ -63,3 +65,4 @@ mod thrift;
 mod trust;
 #[cfg(all(feature = "axum", feature = "hyper"))]
 mod upgrade;
+mod ways;

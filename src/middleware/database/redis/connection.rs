@@ -185,11 +185,11 @@ impl<C: aio::ConnectionLike> aio::ConnectionLike for TracedRedis<C> {
         let call = self.start(&of_cmd(cmd));
         let sent = self.connection.req_packed_command(cmd);
         match call {
-            Some(call) => Box::pin(async move {
-                let result = call.run(sent).await;
-                end(call, &result, std::slice::from_ref);
-                result
-            }),
+            Some(call) => Box::pin(call.run_to_end(
+                sent,
+                |_| true,
+                |call, result| end(call, result, std::slice::from_ref),
+            )),
             None => sent,
         }
     }
@@ -204,11 +204,11 @@ impl<C: aio::ConnectionLike> aio::ConnectionLike for TracedRedis<C> {
         let call = self.start_pipeline(pipeline.len(), pipeline.is_transaction(), commands);
         let sent = self.connection.req_packed_commands(pipeline, offset, count);
         match call {
-            Some(call) => Box::pin(async move {
-                let result = call.run(sent).await;
-                end(call, &result, Vec::as_slice);
-                result
-            }),
+            Some(call) => Box::pin(call.run_to_end(
+                sent,
+                |_| true,
+                |call, result| end(call, result, Vec::as_slice),
+            )),
             None => sent,
         }
     }

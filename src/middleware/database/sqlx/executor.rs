@@ -206,9 +206,8 @@ fn traced<'e, T: Send + 'e>(
     if call.span().is_noop() {
         return work;
     }
-    Box::pin(async move {
-        let result = call.run_judged(work, is_failure).await;
-        match &result {
+    Box::pin(call.run_to_end(work, is_failure, |call, result| {
+        match result {
             Ok(value) => record(&call, value),
             Err(Error::RowNotFound) => {
                 call.rows_returned(0);
@@ -216,8 +215,7 @@ fn traced<'e, T: Send + 'e>(
             Err(_) => {}
         }
         call.finish();
-        result
-    })
+    }))
 }
 
 fn is_failure(error: &Error) -> bool {

@@ -6,11 +6,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
+use futures_util::FutureExt;
 use tracehound::middleware::Database;
 use tracehound::reporter::{InMemoryReporter, OwnedSpan};
 use tracehound::scope::active_span;
 
 use super::database;
+use crate::middleware::ways::{Way, check, drive, ending, work};
 use crate::support::{events, log_field};
 
 /// Polls a future once, without a runtime.
@@ -183,4 +185,40 @@ fn a_call_of_two_steps_is_one_span() {
     assert!(spans.spans().is_empty());
     running.finish();
     assert!(only(&spans).logs.is_empty());
+}
+
+#[test]
+fn a_call_ends_in_each_way() {
+    let rows = [
+        (Way::Done, "client"),
+        (Way::Error, "client error=true error"),
+        (Way::Cancel, "client cancelled"),
+        (Way::Drop, "client cancelled"),
+        (Way::Panic, "client error=true panic"),
+        (Way::Timeout, "client error=true timeout"),
+    ];
+    check(rows, |way, tracer| {
+        let call = Database::new(tracer.clone(), "mysql")
+            .statement("SELECT 1")
+            .start();
+        let _ = drive(way, call.run(work(way)));
+    });
+    // A blocking call cannot be given up.
+    let rows = [
+        (Way::Done, "client"),
+        (Way::Error, "client error=true error"),
+        (Way::Drop, "client"),
+        (Way::Panic, "client error=true panic"),
+        (Way::Timeout, "client error=true timeout"),
+    ];
+    check(rows, |way, tracer| {
+        let call = Database::new(tracer.clone(), "mysql")
+            .statement("SELECT 1")
+            .start();
+        if way != Way::Drop {
+            // A panic takes the span along.
+            let run = move || call.run_blocking(|| work(way).now_or_never().expect("no wait"));
+            let _ = ending(way, run);
+        }
+    });
 }

@@ -3,6 +3,8 @@
 mod ends;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(feature = "redis")]
+mod redis_ends;
 mod repeats;
 #[cfg(feature = "stream")]
 mod rows;

@@ -67,7 +67,7 @@ impl Connections {
     }
 }
 
-fn line(words: &str) -> Cmd {
+pub(super) fn line(words: &str) -> Cmd {
     let mut words = words.split(' ');
     let mut command = cmd(words.next().unwrap_or_default());
     for word in words {
@@ -333,7 +333,7 @@ fn a_tracer_that_is_off_changes_no_reply() {
         });
 }
 
-fn message(parts: &[&str]) -> Msg {
+pub(super) fn message(parts: &[&str]) -> Msg {
     let parts = parts
         .iter()
         .map(|part| Value::BulkString(part.as_bytes().to_vec()));

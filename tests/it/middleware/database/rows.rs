@@ -1,15 +1,18 @@
 //! Streams of rows, with which a span ends.
 
+use std::future::ready;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
+use tracehound::middleware::Database;
 use tracehound::reporter::OwnedSpan;
 use tracehound::scope::active_span;
 
 use super::database;
+use crate::middleware::ways::{Way, check, drive, work};
 use crate::support::events;
 
 type Row = Result<u8, io::Error>;
@@ -92,4 +95,24 @@ fn a_panic_ends_the_span_at_once() {
     assert!(caught.is_err());
     assert_eq!(spans.spans().len(), 1, "the stream still lives");
     assert_eq!(events(&spans.spans()[0]), ["panic"]);
+}
+
+#[test]
+fn a_stream_of_rows_ends_in_each_way() {
+    let rows = [
+        (Way::Done, "client"),
+        (Way::Error, "client error=true error"),
+        (Way::Cancel, "client rows_dropped"),
+        (Way::Drop, "client rows_dropped"),
+        (Way::Panic, "client error=true panic"),
+        (Way::Timeout, "client error=true timeout"),
+    ];
+    check(rows, |way, tracer| {
+        let call = Database::new(tracer.clone(), "mysql")
+            .statement("SELECT 1")
+            .start();
+        let rows = stream::once(ready(Ok(1))).chain(stream::once(work(way)).map_ok(|()| 2));
+        let rows = call.rows(rows).collect::<Vec<_>>();
+        drive(way, rows);
+    });
 }

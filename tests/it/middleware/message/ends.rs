@@ -12,6 +12,7 @@ use tracehound::reporter::OwnedSpan;
 use tracehound::scope::active_span;
 
 use super::{Headers, bus, only};
+use crate::middleware::ways::{Way, check, drive, work};
 use crate::support::{events, log_field};
 
 /// The span of either side.
@@ -221,4 +222,28 @@ fn steps_of_a_handler_are_one_span_that_lasts_until_it_is_finished() {
     assert!(spans.spans().is_empty());
     handling.finish();
     assert!(only(&spans).logs.is_empty());
+}
+
+#[test]
+fn both_sides_end_in_each_way() {
+    let ends = [
+        (Way::Done, ""),
+        (Way::Error, " error=true error"),
+        (Way::Cancel, " cancelled"),
+        (Way::Drop, " cancelled"),
+        (Way::Panic, " error=true panic"),
+        (Way::Timeout, " error=true timeout"),
+    ];
+    for (way, end) in ends {
+        let (sent, handled) = (format!("producer{end}"), format!("consumer{end}"));
+        check([(way, &*sent)], |way, tracer| {
+            let sending = sending(&MessageBus::new(tracer.clone(), "kafka"));
+            let _ = drive(way, sending.run(work(way)));
+        });
+        check([(way, &*handled)], |way, tracer| {
+            let bus = MessageBus::new(tracer.clone(), "kafka");
+            let handling = bus.receive("orders").start(&[("a", "b")]);
+            let _ = drive(way, handling.run(work(way)));
+        });
+    }
 }

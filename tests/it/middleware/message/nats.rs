@@ -14,6 +14,7 @@ use tracehound::scope::active_span;
 use tracehound::{JaegerTracer, NoopTracer};
 
 use super::{ids, only};
+use crate::middleware::ways::{Way, check, drive, work};
 use crate::support::nats_server::{self, CLOSES, NatsServer, UNHEARD};
 use crate::support::{events, log_field, recording_tracer};
 
@@ -307,4 +308,63 @@ fn baggage_that_would_break_a_header_is_left_out() {
     let read = read.expect("written above");
     assert_eq!(read.baggage().get("user"), Some("Zoë"));
     assert_eq!(read.span_id(), span.context().span_id());
+}
+
+#[test]
+fn a_request_and_a_message_end_in_each_way() {
+    let connected = Connected::new();
+    let _inside = connected.runtime.enter();
+    // Nothing of the program runs in a request, so it does not panic.
+    let rows = [
+        (Way::Done, "producer"),
+        (Way::Error, "producer error=true error"),
+        (Way::Cancel, "producer cancelled"),
+        (Way::Drop, ""),
+        (Way::Timeout, "producer error=true timeout"),
+    ];
+    let off = connected.nats(&JaegerTracer::disabled());
+    let mut prices = connected.subscribe(&off, "price");
+    check(rows, |way, tracer| {
+        let nats = connected.nats(tracer);
+        let soon = Request::new().timeout(Some(Duration::from_millis(50)));
+        match way {
+            Way::Done => connected.runtime.block_on(async {
+                let replying = async {
+                    let inbox = prices.next().await.expect("a request").reply.clone();
+                    let inbox = inbox.expect("a subject for the reply");
+                    off.publish(inbox, "12".into()).await.expect("sent");
+                };
+                let (reply, ()) = tokio::join!(nats.request("price", "?".into()), replying);
+                reply.expect("a reply");
+            }),
+            Way::Timeout => {
+                let asked = nats.send_request("silent", soon);
+                connected.runtime.block_on(asked).expect_err("no reply");
+            }
+            Way::Error => {
+                let asked = nats.request(UNHEARD, "?".into());
+                connected.runtime.block_on(asked).expect_err("no reply");
+            }
+            _ => drop(drive(way, nats.request("silent", "?".into()))),
+        }
+    });
+    let rows = [
+        (Way::Done, "consumer"),
+        (Way::Error, "consumer error=true error"),
+        (Way::Cancel, "consumer cancelled"),
+        (Way::Drop, "consumer"),
+        (Way::Panic, "consumer error=true panic"),
+        (Way::Timeout, "consumer error=true timeout"),
+    ];
+    check(rows, |way, tracer| {
+        let nats = connected.nats(tracer);
+        let mut orders = connected.subscribe(&nats, "orders");
+        let sent = connected.client.publish("orders", "1".into());
+        connected.runtime.block_on(sent).expect("sent");
+        let order = connected.next(&mut orders);
+        match way {
+            Way::Drop => drop(order),
+            _ => drop(drive(way, order.run(work(way)))),
+        }
+    });
 }

@@ -13,6 +13,7 @@ use tracehound::middleware::{JetStreamMessage, MessageBus, TracedJetStream};
 
 use super::nats::Connected;
 use super::{ids, only};
+use crate::middleware::ways::{Way, check, drive, work};
 use crate::support::nats_server::{CLOSES, REFUSED};
 use crate::support::{events, fixed_tracer, log_field, recording_tracer, until};
 
@@ -218,4 +219,48 @@ fn a_handler_that_panics_marks_its_message_once() {
     assert!(caught.is_err());
     drop(order);
     assert_eq!(events(&only(&spans)), ["panic"]);
+}
+
+#[test]
+fn a_publication_and_a_message_end_in_each_way() {
+    let connected = Connected::new();
+    // Nothing of the program runs in a publication, so it does not panic.
+    let rows = [
+        (Way::Done, "producer"),
+        (Way::Error, "producer error=true error"),
+        (Way::Cancel, "producer cancelled"),
+        (Way::Drop, "producer"),
+        (Way::Timeout, "producer error=true timeout"),
+    ];
+    check(rows, |way, tracer| {
+        let orders = jetstream(&connected, tracer);
+        let subject = match way {
+            Way::Done => "stored.1",
+            Way::Error => REFUSED,
+            _ => "silent",
+        };
+        connected.runtime.block_on(async {
+            let ack = orders.publish(subject, "x".into()).await.expect("sent");
+            match way {
+                Way::Cancel | Way::Drop => drop(drive(way, ack)),
+                _ => assert_eq!(ack.await.is_ok(), way == Way::Done),
+            }
+        });
+    });
+    let rows = [
+        (Way::Done, "consumer"),
+        (Way::Error, "consumer error=true error"),
+        (Way::Cancel, "consumer cancelled"),
+        (Way::Drop, "consumer"),
+        (Way::Panic, "consumer error=true panic"),
+        (Way::Timeout, "consumer error=true timeout"),
+    ];
+    check(rows, |way, tracer| {
+        let orders = jetstream(&connected, tracer);
+        let order = delivered(&connected, &orders, HeaderMap::new(), Some(THIRD));
+        match way {
+            Way::Drop => drop(order),
+            _ => drop(drive(way, order.run(work(way)))),
+        }
+    });
 }

@@ -1,9 +1,11 @@
 //! Tests of the ends of a call: well, by an exception, given up, by a panic, in time and not.
 
+use std::io::{self, Read};
 use std::net::{TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use thrift::protocol::{TInputProtocol, TMessageIdentifier, TOutputProtocol};
 use thrift::server::TProcessor;
 use tracehound::middleware::{ThriftClient, ThriftProcessor};
@@ -13,6 +15,7 @@ use tracehound::{NoopTracer, TracerExt};
 
 use super::stock::{StockSyncClient, StockSyncProcessor};
 use super::{Shop, Stock, Wire, client_of, only, pair, request, serve};
+use crate::middleware::ways::{Way, check, ending, work};
 use crate::support::{events, log_field, recording_tracer, texts};
 
 /// Returns the tag `error`, and kind and message of the event of the same name.
@@ -250,4 +253,85 @@ fn a_tracer_that_is_off_leaves_calls_alone() {
         assert_eq!(client.count("teapot".into()).unwrap(), 7);
         client.count("samovar".into()).unwrap_err();
     }
+}
+
+/// A connection from which reading ends in a way.
+struct Ends(Way);
+
+impl Read for Ends {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        work(self.0).now_or_never().expect("no wait").map(|()| 0)
+    }
+}
+
+#[test]
+fn a_call_ends_in_each_way() {
+    let wire = Wire::Compact;
+    let rows = [
+        (Way::Done, "client"),
+        (Way::Error, "client error=true error"),
+        (Way::Cancel, "client cancelled"),
+        (Way::Drop, "client cancelled"),
+        // The call is given up with the client, which outlives the panic here.
+        (Way::Panic, "client cancelled"),
+        (Way::Timeout, "client error=true timeout"),
+    ];
+    check(rows, |way, tracer| {
+        let stock = ThriftClient::new(tracer.clone());
+        let item = if way == Way::Error {
+            "samovar"
+        } else {
+            "teapot"
+        };
+        match way {
+            Way::Done | Way::Error => {
+                let processor = StockSyncProcessor::new(Stock);
+                let answer = move |requests| serve(wire, &processor, requests);
+                let (mut client, _) = client_of(wire, &stock, answer);
+                assert_eq!(client.count(item.into()).is_ok(), way == Way::Done);
+            }
+            Way::Panic | Way::Timeout => {
+                let (input, output) = stock.wrap(wire.input(Ends(way)), wire.output(io::sink()));
+                let mut client = StockSyncClient::new(input, output);
+                let counted = ending(way, || client.count(item.into()));
+                assert!(counted.is_none_or(|counted| counted.is_err()));
+            }
+            Way::Cancel | Way::Drop => {
+                let (input, mut output) =
+                    stock.wrap(wire.input(io::empty()), wire.output(io::sink()));
+                let call = thrift::protocol::TMessageType::Call;
+                let head = TMessageIdentifier::new("count", call, 1);
+                output.write_message_begin(&head).unwrap();
+                if way == Way::Cancel {
+                    output.flush().unwrap();
+                }
+                drop((input, output));
+            }
+        }
+    });
+    // A handler is no future, so it can be neither given up nor dropped.
+    let rows = [
+        (Way::Done, "server"),
+        (Way::Error, "server error=true error"),
+        (Way::Panic, "server error=true panic"),
+        // The generated code answers with an exception that does not say what kept it from reading.
+        (Way::Timeout, "server error=true error"),
+    ];
+    check(rows, |way, tracer| {
+        let item = match way {
+            Way::Error => "samovar",
+            Way::Panic => "fire",
+            _ => "teapot",
+        };
+        let processor = ThriftProcessor::new(tracer.clone(), StockSyncProcessor::new(Stock));
+        let whole = request(wire, &ThriftClient::new(NoopTracer), item);
+        let part = if way == Way::Timeout {
+            whole.len() - 3
+        } else {
+            whole.len()
+        };
+        let sent = io::Cursor::new(whole[..part].to_vec()).chain(Ends(way));
+        let (mut input, mut output) = (wire.input(sent), wire.output(io::sink()));
+        let _ = ending(way, || processor.process(&mut input, &mut output));
+    });
 }

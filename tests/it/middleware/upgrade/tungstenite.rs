@@ -1,9 +1,12 @@
 //! WebSockets of tokio-tungstenite, from the client's side.
 
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
 use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::routing::any;
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{FutureExt, SinkExt, StreamExt};
 use http::StatusCode;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -14,6 +17,7 @@ use tracehound::{JaegerTracer, NoopTracer};
 
 use super::both;
 use crate::closed_port::closed_port;
+use crate::middleware::ways::{Way, check};
 use crate::support::recording_tracer;
 use crate::support::web::{events, listener, log_field, one_span, run, serve};
 use crate::support::websocket::{CLOSE, PING, Peer, TEXT, close, frame};
@@ -30,6 +34,12 @@ fn echo(tracer: &JaegerTracer) -> Router {
     };
     Router::new()
         .route("/echo", any(echo))
+        .route(
+            "/gone",
+            any(async |upgrade: WebSocketUpgrade| {
+                upgrade.on_upgrade(|socket| async move { drop(socket) })
+            }),
+        )
         .route("/no", any(async || StatusCode::FORBIDDEN))
         .route("/broken", any(async || StatusCode::BAD_GATEWAY))
         .layer(ServerLayer::new(tracer.clone()).sessions(Sessions::new()))
@@ -208,5 +218,56 @@ fn a_client_without_spans_opens_its_websocket_all_the_same() {
             socket.get_mut().shutdown().await.expect("shut down");
         }
         assert!(reporter.spans().is_empty());
+    });
+}
+
+#[test]
+fn a_session_ends_in_each_way() {
+    let rows = [
+        (Way::Done, "client; closed"),
+        (Way::Error, "client; error=true end_of_stream"),
+        (Way::Cancel, "aborted; client"),
+        (Way::Drop, "client; dropped"),
+        (Way::Panic, "client; error=true panic"),
+        (Way::Timeout, "client; dropped"),
+    ];
+    check(rows, |way, tracer| {
+        run(async {
+            let address = serve(echo(&JaegerTracer::disabled())).await;
+            let path = if way == Way::Error { "gone" } else { "echo" };
+            let client = WebSocketClient::new(tracer.clone());
+            let (mut socket, _) = client
+                .connect(format!("ws://{address}/{path}"))
+                .await
+                .expect("opened");
+            let session = socket.get_ref().session();
+            let chat = session.run(async move {
+                match way {
+                    Way::Done => {
+                        socket.close(None).await.expect("sent");
+                        while socket.next().await.is_some() {}
+                    }
+                    Way::Error => while socket.next().await.is_some_and(|next| next.is_ok()) {},
+                    Way::Cancel => {
+                        std::future::pending::<()>().await;
+                        drop(socket);
+                    }
+                    Way::Drop => drop(socket),
+                    Way::Panic => panic!("planned: {}", socket.next().now_or_never().is_none()),
+                    Way::Timeout => {
+                        let soon = Duration::from_millis(1);
+                        let next = tokio::time::timeout(soon, socket.next()).await;
+                        assert!(next.is_err(), "nobody speaks");
+                    }
+                }
+            });
+            match way {
+                Way::Cancel => assert!(chat.now_or_never().is_none()),
+                _ => {
+                    let ended = AssertUnwindSafe(chat).catch_unwind().await;
+                    assert_eq!(ended.is_err(), way == Way::Panic);
+                }
+            }
+        });
     });
 }
