@@ -46,7 +46,7 @@
 //! | reqwest | `reqwest` | | [`TracingMiddleware`], or [`SendTraced`] for one request |
 //! | thrift | `thrift` | [`ThriftProcessor`] around a processor | [`ThriftClient`] around the protocols of a client |
 //! | redis | `redis` | | [`TracedRedis`] around a connection; [`RedisMessages`] for a subscription |
-//! | sqlx | `sqlx` | | [`Database::executor`] around a pool, connection or transaction |
+//! | sqlx | `sqlx` | | [`Database::pool`] around a pool; [`Database::executor`] around a connection or transaction |
 //! | a protocol of your own | | [`ContextFrames`] in front of each message | as the server |
 //! | any driver of a database | | | [`Database`] |
 //! | async-nats | `nats` | [`NatsMessages`], [`JetStreamMessages`] | [`TracedNats`], [`TracedJetStream`] |
@@ -361,13 +361,13 @@ mod side;
 #[cfg(feature = "thrift")]
 mod thrift;
 
-#[cfg(feature = "sqlx")]
-pub use self::database::TracedExecutor;
 #[cfg(feature = "stream")]
 pub use self::database::TracedRows;
 pub use self::database::{Database, DatabaseCall, DatabaseSpan};
 #[cfg(feature = "redis")]
 pub use self::database::{RedisMessages, TracedRedis};
+#[cfg(feature = "sqlx")]
+pub use self::database::{TracedExecutor, WaitingPool};
 pub use self::frame::{ContextFrames, UnknownFrame};
 #[cfg(feature = "tower")]
 pub use self::grpc::GrpcDetails;

@@ -8,7 +8,11 @@ use crate::Result;
 fn the_guide_shows_the_recipes_that_run_here() -> Result {
     let interop = Path::new(env!("CARGO_MANIFEST_DIR"));
     let guide = fs::read_to_string(interop.join("../docs/guide/databases.md"))?;
-    for recipe in ["diesel_recipe.rs", "tokio_postgres_recipe.rs"] {
+    for recipe in [
+        "deadpool_recipe.rs",
+        "diesel_recipe.rs",
+        "tokio_postgres_recipe.rs",
+    ] {
         let code = fs::read_to_string(interop.join("tests/databases").join(recipe))?;
         let shown = format!("```rust,ignore\n{code}```\n");
         assert!(guide.contains(&shown), "the guide does not show {recipe}");

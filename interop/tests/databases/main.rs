@@ -1,5 +1,7 @@
 //! Databases themselves: a Redis and a PostgreSQL on sockets of their own, and SQLite in memory.
 
+mod deadpool_recipe;
+mod deadpool_spans;
 mod diesel_recipe;
 mod diesel_spans;
 mod guide;

@@ -1,9 +1,9 @@
 //! Statements that sqlx runs on SQLite in memory: through a pool, a connection, a transaction and a stream.
 
-use std::time::Duration;
+use std::{panic::AssertUnwindSafe, time::Duration};
 
-use futures_util::{StreamExt, TryStreamExt};
-use sqlx::{AssertSqlSafe, Executor, SqlitePool, sqlite::SqlitePoolOptions};
+use futures_util::{FutureExt, StreamExt, TryStreamExt};
+use sqlx::{AssertSqlSafe, Executor, SqlSafeStr, SqlitePool, sqlite::SqlitePoolOptions};
 use tokio::runtime::{Builder, Runtime};
 use tracehound::{
     middleware::Database,
@@ -215,4 +215,118 @@ fn a_stream_that_is_dropped_and_a_future_that_is_dropped_end_their_spans() -> Re
         assert!(format!("{:?}", span.logs).contains("timeout"), "{span:?}");
     });
     Ok(())
+}
+
+/// Waits until the only connection is back: sqlx puts it back in a task of its own.
+async fn idle(pool: &SqlitePool) {
+    let back = async {
+        while pool.num_idle() == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(30), back).await;
+    waited.expect("the connection comes back");
+}
+
+/// Returns the name and the events of each span since the last call, in the order of their ends. Each is the parent of
+/// the one that has ended before it.
+fn ends(shop: &Shop) -> Vec<String> {
+    let spans = shop.spans.take();
+    for pair in spans.windows(2) {
+        assert_eq!(pair[0].parent_id, Some(pair[1].span_id), "{spans:?}");
+    }
+    let texts = spans.iter().map(|span| {
+        let fields = span.logs.iter().flat_map(|log| &log.fields);
+        let told = fields.filter(|field| ["event", "error.kind"].contains(&&*field.key));
+        let told = told.map(|field| format!(" {}", field.value));
+        format!("{}{}", span.operation_name, told.collect::<String>())
+    });
+    texts.collect()
+}
+
+#[test]
+fn a_statement_on_a_pool_tells_that_it_waits_for_a_connection_and_ends_in_each_way() -> Result {
+    let shop = Shop::open(Recording::metadata())?;
+    let Shop { pool, users, .. } = &shop;
+    shop.runtime.block_on(async {
+        let select = || users.pool(pool).fetch_all("SELECT name FROM users");
+        idle(pool).await;
+        assert_eq!(select().await?.len(), 2);
+        assert_eq!(ends(&shop), ["SELECT"], "a connection was idle");
+
+        let taken = pool.acquire().await?;
+        let (rows, ()) = tokio::join!(select(), async { drop(taken) });
+        assert_eq!(rows?.len(), 2);
+        assert_eq!(ends(&shop), ["AcquireConnection", "SELECT"]);
+
+        let taken = pool.acquire().await?;
+        let late = select().await;
+        assert!(matches!(late, Err(sqlx::Error::PoolTimedOut)));
+        let late = ["AcquireConnection error timeout", "SELECT error timeout"];
+        assert_eq!(ends(&shop), late);
+
+        assert!(select().now_or_never().is_none());
+        let cancelled = ["AcquireConnection cancelled", "SELECT cancelled"];
+        assert_eq!(ends(&shop), cancelled);
+        drop(select());
+        assert_eq!(ends(&shop), ["SELECT cancelled"]);
+        let mut rows = users.pool(pool).fetch("SELECT name FROM users");
+        assert!(rows.next().now_or_never().is_none());
+        drop(rows);
+        let dropped = ["AcquireConnection cancelled", "SELECT rows_dropped"];
+        assert_eq!(ends(&shop), dropped);
+        drop(taken);
+
+        idle(pool).await;
+        let mut rows = users.pool(pool).fetch("SELECT name FROM users");
+        assert!(rows.try_next().await?.is_some());
+        assert_eq!(pool.num_idle(), 0, "the stream has the connection");
+        drop(rows);
+        assert_eq!(ends(&shop), ["SELECT rows_dropped"]);
+        idle(pool).await;
+        let rows = users.pool(pool).fetch("SELECT name FROM users");
+        assert_eq!(rows.try_collect::<Vec<_>>().await?.len(), 2);
+        idle(pool).await;
+        let one = users.pool(pool).fetch_optional("SELECT 1 WHERE 0").await?;
+        assert!(one.is_none());
+        idle(pool).await;
+        users.pool(pool).execute("DELETE FROM users").await?;
+        idle(pool).await;
+        let prepared = users.pool(pool).prepare("SELECT 1".into_sql_str());
+        prepared.await?;
+        let names: Vec<_> = shop.spans.take();
+        let names: Vec<_> = names.iter().map(|span| &*span.operation_name).collect();
+        assert_eq!(names, ["SELECT", "SELECT", "DELETE", "PREPARE"]);
+
+        idle(pool).await;
+        let refused = users.pool(pool).execute("SELECT canary FROM nowhere").await;
+        refused.expect_err("no such table");
+        let [refused] = &ends(&shop)[..] else {
+            unreachable!("one span");
+        };
+        assert!(refused.starts_with("SELECT error "), "{refused}");
+
+        idle(pool).await;
+        pool.close().await;
+        let closed = select().await;
+        assert!(matches!(closed, Err(sqlx::Error::PoolClosed)));
+        let [closed] = &ends(&shop)[..] else {
+            unreachable!("one span: nothing was waited for");
+        };
+        assert!(closed.starts_with("SELECT error "), "{closed}");
+
+        // Nothing is connected yet.
+        let options = SqlitePoolOptions::new().max_connections(1);
+        let fresh = options.clone().connect_lazy("sqlite::memory:")?;
+        users.pool(&fresh).execute("SELECT 1").await?;
+        assert_eq!(ends(&shop), ["AcquireConnection", "SELECT"]);
+
+        let options = options.after_connect(|_, _| panic!("planned"));
+        let broken = options.connect_lazy("sqlite::memory:")?;
+        let panics = AssertUnwindSafe(users.pool(&broken).execute("SELECT 1"));
+        assert!(panics.catch_unwind().await.is_err());
+        assert_eq!(ends(&shop), ["AcquireConnection panic", "SELECT panic"]);
+        assert!(active_span().is_noop());
+        Ok(())
+    })
 }

@@ -23,4 +23,4 @@ pub use rows::TracedRows;
 pub use running::DatabaseSpan;
 pub(crate) use settings::shown_data;
 #[cfg(feature = "sqlx")]
-pub use sqlx::TracedExecutor;
+pub use sqlx::{TracedExecutor, WaitingPool};

@@ -32,8 +32,8 @@ use crate::middleware::database::sqlx::query::TakenQuery;
 /// `fetch_one` finds no row, that is no error to the span. A statement that is refused has the server's code for it as
 /// the tag `db.error_code`, such as `23505`.
 ///
-/// A pool takes a connection inside of a statement's span. To see how long that takes, acquire it first:
-/// `users.acquire().run(pool.acquire())`.
+/// A pool takes a connection inside of a statement's span. To see how long that takes, pass the pool by
+/// [`Database::pool`].
 ///
 /// Arguments of a query are never recorded, because they have no text. Needs Rust 1.94, as `sqlx` does.
 #[must_use = "an executor does nothing before it runs a statement"]
@@ -45,7 +45,8 @@ pub struct TracedExecutor<E> {
 impl Database {
     /// Gives the statements that an executor of the crate `sqlx` runs spans of this database.
     ///
-    /// Pass it on where `sqlx` takes an executor: `&pool`, `&mut *connection` or `&mut *transaction`.
+    /// Pass it on where `sqlx` takes an executor: `&pool`, `&mut *connection` or `&mut *transaction`. For a pool,
+    /// [`pool`](Self::pool) also tells how long a statement waits for a connection.
     ///
     /// ```
     /// use sqlx::Executor;
