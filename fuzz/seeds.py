@@ -155,6 +155,31 @@ def agent_requests():
         yield b"vPOST /api/ai/mcp\ncontent-type: application/json\n\n" + message
 
 
+def raw_requests():
+    """Requests as they stand on a connection: alone, behind one another, and a few bytes at a time."""
+    head = "HTTP/1.1\r\nHost: localhost\r\n"
+    for number, path in enumerate(PAGES + ["/api/" + query for query in QUERIES]):
+        request = f"GET {path} {head}Accept: text/html\r\n\r\n".encode()
+        yield b"v" + bytes([number % 3 * 40]) + request
+    for path, content_type, body in [
+        ("v1/traces", "application/json", OTLP_JSON),
+        ("v1/traces", "application/x-protobuf", OTLP),
+        ("api/v2/spans", "application/json", ZIPKIN_JSON),
+    ]:
+        start = f"POST /{path} {head}Content-Type: {content_type}\r\n"
+        sized = f"{start}Content-Length: {len(body)}\r\n\r\n".encode() + body
+        length = f"{len(body):x}\r\n".encode()
+        chunk = f"{start}Transfer-Encoding: chunked\r\n\r\n".encode() + length + body + b"\r\n0\r\n\r\n"
+        packed = gzip.compress(body, mtime=0)
+        gzipped = f"{start}Content-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n".encode() + packed
+        yield from (b"c\0" + request for request in [sized, chunk, gzipped, sized + chunk])
+        yield b"c\x07" + f"{start}Expect: 100-continue\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+    yield b"s\0" + f"GET /sampling?service=shop {head}Connection: close\r\n\r\n".encode()
+    yield b"s\1" + b"GET / HTTP/1.0\r\nHost: 127.0.0.1:5778\r\n\r\n"
+    yield b"v\0" + b"HEAD http://localhost/ HTTP/1.1\r\nHost: example.org\r\nOrigin: null\r\n\r\n"
+    yield b"v\0PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+
 TRACE_FILE = (
     b'{"data":[{"traceID":"a","processes":{"p1":{"serviceName":"shop","tags":[{"key":"k","value":"v"}]}},"spans":['
     b'{"traceID":"a","spanID":"b","flags":1,"operationName":"get","startTime":1700000000000000,"duration":5,'
@@ -265,6 +290,8 @@ def seeds():
         yield "agent_requests", request
     for message in tool_messages():
         yield "agent_tools", message
+    for request in raw_requests():
+        yield "http_bytes", request
     yield "trace_file", TRACE_FILE
     for packet in packets(entries("spans_binary.json")):
         yield "thrift_decode", BINARY + packet

@@ -1,16 +1,22 @@
 //! The embedded agent without sockets.
 
-use std::fmt;
-use std::future::poll_fn;
+use std::collections::VecDeque;
+use std::future::{IntoFuture, pending, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
+use std::{fmt, io, mem};
 
 use axum::Router;
 use axum::body::Body;
+use axum::serve::Listener;
 use http::{Request, Response, header};
 use http_body::Body as _;
-use tokio::runtime;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::runtime::{self, Runtime};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 use tower_service::Service;
 
 use crate::clock::instant_now;
@@ -81,16 +87,8 @@ impl Agent {
 
     /// Answers a request. Trailers stand among the headers. The body of an answer that never ends is left out.
     pub fn ask(&self, port: Port, request: Request<Vec<u8>>) -> Response<Vec<u8>> {
-        let mut router: Router = match port {
-            Port::Collector => self.routers.ingest.clone(),
-            Port::Grpc => self.routers.grpc.clone(),
-            Port::Sampling => self.routers.sampling.clone(),
-            Port::Viewer => self.routers.query.clone(),
-        };
-        // What an answer leaves behind in its runtime ends with it.
-        let runtime = runtime::Builder::new_current_thread().enable_time().build();
-        let runtime = runtime.expect("no part of the system is asked");
-        runtime.block_on(async {
+        let mut router = self.router(port);
+        runtime().block_on(async {
             let answer = match router.call(request.map(Body::from)).await {
                 Ok(answer) => answer,
                 Err(never) => match never {},
@@ -98,6 +96,44 @@ impl Agent {
             whole(answer).await
         })
     }
+
+    /// Serves a connection on which these bytes come, so many at a time, and then its end. Returns the bytes that it
+    /// answers.
+    ///
+    /// # Panics
+    ///
+    /// If the server does not end the connection.
+    pub fn serve(&self, port: Port, bytes: Vec<u8>, at_a_time: usize) -> Vec<u8> {
+        let (answered, answer) = oneshot::channel();
+        let connection = Connection {
+            input: bytes.into(),
+            at_a_time: at_a_time.max(1),
+            output: Vec::new(),
+            answered: Some(answered),
+        };
+        let server = axum::serve(Once(Some(connection)), self.router(port));
+        runtime().block_on(async {
+            tokio::spawn(server.into_future());
+            let answer = timeout(PATIENCE, answer).await;
+            let answer = answer.expect("the connection has ended");
+            answer.expect("it tells at its end")
+        })
+    }
+
+    fn router(&self, port: Port) -> Router {
+        match port {
+            Port::Collector => self.routers.ingest.clone(),
+            Port::Grpc => self.routers.grpc.clone(),
+            Port::Sampling => self.routers.sampling.clone(),
+            Port::Viewer => self.routers.query.clone(),
+        }
+    }
+}
+
+/// Returns a runtime. What an answer leaves behind in it ends with it.
+fn runtime() -> Runtime {
+    let runtime = runtime::Builder::new_current_thread().enable_time().build();
+    runtime.expect("no part of the system is asked")
 }
 
 impl fmt::Debug for Agent {
@@ -123,3 +159,73 @@ async fn whole(answer: Response<Body>) -> Response<Vec<u8>> {
     }
     Response::from_parts(head, bytes)
 }
+
+/// A listener to which one connection comes.
+struct Once(Option<Connection>);
+
+impl Listener for Once {
+    type Io = Connection;
+    type Addr = ();
+
+    async fn accept(&mut self) -> (Connection, ()) {
+        match self.0.take() {
+            Some(connection) => (connection, ()),
+            None => pending().await,
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A connection whose other end has sent everything and reads everything.
+struct Connection {
+    input: VecDeque<u8>,
+    at_a_time: usize,
+    output: Vec<u8>,
+    answered: Option<oneshot::Sender<Vec<u8>>>,
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let count = self.at_a_time.min(buffer.remaining()).min(self.input.len());
+        let bytes: Vec<u8> = self.input.drain(..count).collect();
+        buffer.put_slice(&bytes);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.output.extend_from_slice(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if let Some(answered) = self.answered.take() {
+            let _ = answered.send(mem::take(&mut self.output));
+        }
+    }
+}
+
+/// A connection that has come to its end is closed at once.
+const PATIENCE: Duration = Duration::from_secs(5);
