@@ -58,6 +58,8 @@ fn the_secrets_of_urls_are_hidden_and_the_rest_stays() {
         ("pg://u:a?b@h/d refused", "pg://h/d refused"),
         ("pg://u:a/b@h/d", "pg://h/d"),
         ("pg://u:a@b@h/d", "pg://h/d"),
+        ("pg://u:1/a#b?c=d@h/d", "pg://…"),
+        ("pg://u:1/a?=c@h/d", "pg://…"),
         ("pg://u:a \"b' c@h/d", "pg://h/d"),
         ("pg://u:a\n@h/d", "pg://h/d"),
         ("pg://u:a b://c@h/d", "pg://h/d"),
@@ -111,6 +113,28 @@ fn the_secrets_of_urls_are_hidden_and_the_rest_stays() {
     ];
     for (given, seen) in rows {
         assert_eq!(text(given), seen, "{given}");
+    }
+}
+
+#[test]
+fn a_host_may_have_letters_of_every_language() {
+    let rows = [
+        ("shop", true),
+        ("shop:80", true),
+        ("b\u{fc}cher.example", true),
+        ("b\u{fc}cher_1-2.example:80", true),
+        ("\u{fc}", true),
+        ("b\u{fc} cher", false),
+        ("b\u{fc}@cher", false),
+        ("b\u{fc}:8a", false),
+        ("[::1]:80", true),
+        ("[fe80::1%eth0]", true),
+        ("[shop]", false),
+        ("[::1", false),
+        ("", false),
+    ];
+    for (given, is_host) in rows {
+        assert_eq!(is_host_and_port(given), is_host, "{given}");
     }
 }
 
@@ -222,7 +246,14 @@ fn no_query_value_survives_in_any_quoting() {
 #[test]
 #[expect(clippy::disallowed_methods, reason = "a watchdog")]
 fn a_long_text_of_one_word_takes_no_quadratic_time() {
-    for part in ["://", "a://b@", "?\"://", "http://x?a=b&", "x://[::1]:"] {
+    for part in [
+        "://",
+        "a://b@",
+        "?\"://",
+        "http://x?a=b&",
+        "x://[::1]:",
+        "?a=\"))))))))))))))))))\"))",
+    ] {
         let given = part.repeat((1 << 20) / part.len());
         for given in [format!("(http://u:{given}@h"), format!(" {given}")] {
             let start = Instant::now();

@@ -59,6 +59,13 @@ fn a_separator_in_a_secret_does_not_end_it() {
         ("pwd='it''s,canary'", "pwd=…"),
         ("pwd=ca,nary;x&id=7", "pwd=…&id=7"),
         ("pwd=ca&nary", "pwd=…"),
+        ("pwd=ca&=nary", "pwd=…"),
+        ("pwd=ca</nary", "pwd=…"),
+        ("{\"pwd\":\"ca,nary\\\\\",\"id\":7}", "{\"pwd\":…,\"id\":7}"),
+        (
+            "{\"pwd\":{\"a\":\"}ca,nary\"},\"id\":7}",
+            "{\"pwd\":…,\"id\":7}",
+        ),
         ("user[pwd][]=ca,nary&id=7", "user[pwd][]=…&id=7"),
         ("pwd: ca,nary}\nx: y", "pwd: …\nx: y"),
         (
@@ -128,6 +135,12 @@ fn an_element_is_hidden_with_all_that_is_in_it() {
             "<pwd>…</pwd><b>1</b>",
         ),
         ("<pwd></pwd><b>1</b>", "<pwd></pwd><b>1</b>"),
+        ("<pwd>can<b>ary</b></pwd>", "<pwd>…</b></pwd>"),
+        (
+            "<pwd></x>canary</pwd><b>1</b>",
+            "<pwd></x>canary</pwd><b>1</b>",
+        ),
+        ("pwd: <b>canary</pwd> canary", "pwd: …"),
         ("<user pwd='ca,nary'/><b>1</b>", "<user pwd=…<b>1</b>"),
     ];
     for (given, shown) in rows {

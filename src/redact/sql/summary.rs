@@ -282,6 +282,8 @@ mod tests {
             ),
             ("SELECT a FROM t FOR UPDATE", "SELECT t"),
             ("SELECT EXTRACT(YEAR FROM born) FROM users", "SELECT users"),
+            ("SELECT SUBSTRING(a FROM b, c) FROM users", "SELECT users"),
+            ("SELECT * FROM a[1]", "SELECT a"),
             ("SELECT a FROM t WHERE b IS DISTINCT FROM c", "SELECT t"),
             (
                 "WITH old AS (SELECT id FROM orders) DELETE FROM carts WHERE x",
@@ -303,6 +305,15 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(of(given), seen, "{given}");
+        }
+    }
+
+    #[test]
+    fn the_tables_after_deep_parentheses_are_named() {
+        for depth in [MAX_DEPTH - 1, MAX_DEPTH, MAX_DEPTH + 1, MAX_DEPTH + 9] {
+            let (open, close) = ("(".repeat(depth), ")".repeat(depth));
+            let statement = format!("SELECT * FROM a, {open}SELECT 1{close}, b");
+            assert_eq!(of(&statement), "SELECT a SELECT b", "{depth}");
         }
     }
 
@@ -330,6 +341,12 @@ mod tests {
         assert!(summary.len() <= 255, "{}", summary.len());
         let last = summary.split(' ').next_back().expect("a word");
         assert!(tables.iter().any(|table| table == last), "{last}");
+
+        for (length, is_shown) in [(MAX_SUMMARY, true), (MAX_SUMMARY + 1, false)] {
+            let name = "t".repeat(length - "SELECT ".len());
+            let shown = of(&format!("SELECT * FROM {name}"));
+            assert_eq!(shown.contains(&name), is_shown, "{length}");
+        }
     }
 
     proptest! {

@@ -2,6 +2,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
+use super::words::MAX_READ;
 use super::{Dialect, error_text, holds_secret, scrubbed, verb};
 
 fn any(statement: &str) -> String {
@@ -30,6 +31,13 @@ fn literals_become_question_marks_and_the_shape_stays() {
             "SELECT ?",
         ),
         ("SELECT a-1, a - 1, 5-3", "SELECT a-?, a - ?"),
+        ("SELECT .5", "SELECT ?"),
+        ("SELECT $1a, b", "SELECT ?, b"),
+        ("SELECT 1+5, a", "SELECT ?+?, a"),
+        ("SELECT 1e+5, a", "SELECT ?, a"),
+        ("SELECT 0x1e+5, a", "SELECT ?+?, a"),
+        ("SELECT 0X1E+5, a", "SELECT ?+?, a"),
+        ("SELECT date'2020-02-02'", "SELECT date?"),
         ("WHERE", "…"),
         (
             "SELECT a WHERE b IN (1, 2 ,3) AND c IN ('x','y')",
@@ -104,6 +112,7 @@ fn names_operators_and_arrays_of_postgres_stay() {
         ("SELECT 5--'x\n, a", "SELECT ? , a"),
         ("SELECT $a$ it's $a$ FROM t", "SELECT ? FROM t"),
         ("SELECT E'x', U&'y'", "SELECT ?, U&?"),
+        ("SELECT a['x]'], b", "SELECT a[?], b"),
     ] {
         assert_eq!(postgres(given), seen, "{given}");
     }
@@ -126,14 +135,28 @@ fn the_rest_is_hidden_where_readings_differ_or_nothing_ends() {
         ("SELECT $a$ it's $a$ FROM t", "SELECT ?…"),
         ("SELECT $$x", "SELECT …"),
         ("SELECT [it's], 'x'", "SELECT …"),
+        ("SELECT [a]]'b], 'x'", "SELECT …"),
+        ("SELECT [it's], [x's]", "SELECT …"),
         ("SELECT q'[it's]', 'x'", "SELECT …"),
         ("SELECT '''it's''', x", "SELECT …"),
         ("SELECT `it's`, 'x'", "SELECT …"),
         ("SELECT ‘x’", "SELECT …"),
         ("SELECT a // it's\n'x'", "SELECT a …"),
+        ("SELECT a # b // c\n, 'x'", "SELECT a …"),
+        ("SELECT a # b /* c\n, 'x'", "SELECT a …"),
     ] {
         assert_eq!(any(given), seen, "{given}");
     }
+}
+
+#[test]
+fn a_long_statement_is_read_and_shown_in_part() {
+    let statement = format!("SELECT {}", "columns, ".repeat(MAX_READ / 8));
+    assert!(statement.len() > MAX_READ);
+    let shown = scrubbed(&statement, Dialect::Any, usize::MAX);
+    assert!(shown.ends_with('…') && shown.len() < MAX_READ + 20);
+    let shown = scrubbed(&statement, Dialect::Any, 10);
+    assert_eq!(shown, "SELECT columns");
 }
 
 #[test]
@@ -192,6 +215,14 @@ fn secrets_are_found_by_their_names() {
     ] {
         assert_eq!(holds_secret(given), is_secret, "{given}");
     }
+    // A text that is too long to read may hold one.
+    for (bytes, is_secret) in [
+        (MAX_READ, false),
+        (MAX_READ + 1, true),
+        (MAX_READ + 2, true),
+    ] {
+        assert_eq!(holds_secret(&"a".repeat(bytes)), is_secret, "{bytes}");
+    }
 }
 
 #[test]
@@ -202,6 +233,7 @@ fn the_data_in_an_error_is_hidden() {
             "Duplicate entry ?",
         ),
         ("can't connect", "can't connect"),
+        ("port 12345, id 123456", "port 12345, id ?"),
         ("can't read 'it's x' at all", "can't read ? at all"),
         (
             "invalid input syntax for type integer: \"x\"",
