@@ -456,6 +456,18 @@ mod tests {
     }
 
     #[test]
+    fn an_id_of_another_length_refuses_the_message() {
+        for (trace, span, why) in [
+            (15, 8, "a trace id has 15 bytes instead of 16"),
+            (16, 9, "a span id has 9 bytes instead of 8"),
+        ] {
+            let ids = [message(1, &vec![1; trace]), message(2, &vec![1; span])];
+            let request = message(1, &message(2, &message(2, &ids.concat())));
+            assert_eq!(otlp_request(&request).expect_err(why), why);
+        }
+    }
+
+    #[test]
     fn a_scope_that_many_spans_copy_counts_by_its_length() {
         let spans = message(2, &ids()).repeat(MAX_PARTS / 4);
         let request = |scope: &[u8]| {

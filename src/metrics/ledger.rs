@@ -294,3 +294,28 @@ impl Ledger {
         counts
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flush_is_complete_if_no_span_waits_and_none_was_dropped() {
+        let mut dropped = DropCounts::default();
+        dropped.add(DropCause::Refused, 1);
+        for (dropped, queued, is_complete) in [
+            (DropCounts::default(), 0, true),
+            (DropCounts::default(), 1, false),
+            (dropped, 0, false),
+            (dropped, 1, false),
+        ] {
+            let report = FlushReport {
+                finished: 5,
+                sent: 3,
+                dropped,
+                queued,
+            };
+            assert_eq!(report.is_complete(), is_complete, "{report}");
+        }
+    }
+}

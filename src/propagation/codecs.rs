@@ -187,3 +187,29 @@ impl fmt::Debug for Codecs {
         f.debug_struct("Codecs").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::propagation::{B3Codec, InFormat};
+
+    #[test]
+    fn the_last_codec_of_a_name_counts() {
+        let mut codecs = Codecs::default();
+        codecs.add_named("queue".to_owned(), Box::new(JaegerCodec::text_map()));
+        codecs.add_named("file".to_owned(), Box::new(JaegerCodec::text_map()));
+        codecs.add_named("queue".to_owned(), Box::new(B3Codec::single_header()));
+        let b3 = [("b3", "a-b-1")];
+        let jaeger = [("uber-trace-id", "a:b:0:1")];
+        for (name, carrier, is_read) in [
+            ("queue", b3, true),
+            ("queue", jaeger, false),
+            ("file", b3, false),
+            ("file", jaeger, true),
+        ] {
+            let read = codecs.extract(&InFormat(name, &carrier));
+            let has_trace = read.is_ok_and(|context| context.is_some());
+            assert_eq!(has_trace, is_read, "{name} {carrier:?}");
+        }
+    }
+}

@@ -145,3 +145,15 @@ fn lower_cased(key: &str) -> Cow<'_, str> {
         key.into()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_read_in_lower_case() {
+        for (key, lower) in [("user", "user"), ("User", "user"), ("É", "é"), ("é", "é")] {
+            assert_eq!(lower_cased(key), lower);
+        }
+    }
+}

@@ -177,6 +177,10 @@ impl fmt::Debug for CompositeReporter {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
     use super::*;
     use crate::clock::instant_now;
     use crate::metrics::Counter;
@@ -273,6 +277,47 @@ mod tests {
         assert_eq!(unsent.dropped.get(DropCause::InternalError), 2);
         assert_eq!(unsent.dropped.total() + unsent.queued, 2);
         assert_eq!(worker.metrics().get(Counter::CallbackPanics), 4);
+    }
+
+    /// Waits until a time, and counts how often it tries again.
+    struct Paused(Option<Instant>, Arc<AtomicUsize>);
+
+    impl Reporter for Paused {
+        fn report(&mut self, _: &FinishedSpan<'_>) {}
+
+        fn paused_until(&self) -> Option<Instant> {
+            self.0
+        }
+
+        fn resume(&mut self) {
+            self.0 = None;
+            self.1.fetch_add(1, Ordering::Relaxed);
+        }
+
+        fn explain_pause(&self) -> Option<String> {
+            self.0.map(|_| "the disk is slow".to_owned())
+        }
+    }
+
+    #[test]
+    fn only_members_that_wait_resume_and_explain_why() {
+        let resumed: [Arc<AtomicUsize>; 3] = Default::default();
+        let [ready, soon, later] = &resumed;
+        let times = [1, 2].map(|seconds| instant_now() + Duration::from_secs(seconds));
+        let mut reporter = CompositeReporter::new()
+            .member(Paused(None, ready.clone()))
+            .member(Paused(Some(times[1]), later.clone()))
+            .member(Paused(Some(times[0]), soon.clone()));
+        assert_eq!(reporter.paused_until(), Some(times[1]));
+        assert_eq!(
+            reporter.explain_pause().as_deref(),
+            Some("the disk is slow")
+        );
+        reporter.resume();
+        assert_eq!(reporter.paused_until(), None);
+        assert_eq!(reporter.explain_pause(), None);
+        let counts = resumed.map(|count| count.load(Ordering::Relaxed));
+        assert_eq!(counts, [0, 1, 1]);
     }
 
     #[test]

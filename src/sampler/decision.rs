@@ -291,3 +291,32 @@ impl<'a> Notes<'a> {
         if bit < self.end { 1 << bit } else { 0 }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samplers_that_are_wrapped_share_no_bit() {
+        let bits = AtomicU32::new(0);
+        let notes = Notes::in_word(&bits);
+        notes.set(1);
+        let inner = notes.after(2);
+        let parts = [inner.part(0, 2), inner.part(1, 2)];
+        for note in [inner, parts[0], parts[1]] {
+            let before = bits.load(Ordering::Relaxed);
+            assert!(!note.has(0));
+            note.set(0);
+            assert!(note.has(0));
+            let added = bits.load(Ordering::Relaxed) ^ before;
+            assert_eq!((added.count_ones(), added & before), (1, 0));
+        }
+        // Two wrappers have two bits each of 32, and their parts half of the rest.
+        assert_eq!(
+            bits.load(Ordering::Relaxed),
+            1 << 1 | 1 << 2 | 1 << 4 | 1 << 18
+        );
+        parts[0].set(14);
+        assert!(!parts[0].has(14), "beyond its part");
+    }
+}

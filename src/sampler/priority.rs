@@ -193,3 +193,32 @@ impl fmt::Debug for PrioritySampler {
         write!(f, "PrioritySampler({})", self.description())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    struct Closing(Arc<AtomicU32>);
+
+    impl Sampler for Closing {
+        fn on_create_span(&self, _: &SpanView<'_>) -> SamplingDecision {
+            SamplingDecision::Drop
+        }
+
+        fn close(&self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn closing_closes_every_sampler() {
+        let closed = Arc::default();
+        let one = || Closing(Arc::clone(&closed));
+        let sampler = PrioritySampler::new(one()).then(one());
+        Sampler::close(&sampler);
+        assert_eq!(closed.load(Ordering::Relaxed), 2);
+    }
+}

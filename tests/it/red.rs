@@ -132,6 +132,28 @@ fn names_beyond_the_limit_are_counted_as_other_from_any_thread() {
 }
 
 #[test]
+fn a_thread_keeps_the_counts_of_many_names_apart() {
+    let red = RedMetrics::new();
+    let tracer = tracer(&red, false);
+    let kinds = [None, Some("server")];
+    for rounds in [1, 2] {
+        for n in 0..100 {
+            for kind in kinds {
+                let span = tracer.build_span(format!("operation {n}"));
+                let span = match kind {
+                    Some(kind) => span.tag("span.kind", kind).start(),
+                    None => span.start(),
+                };
+                span.finish();
+            }
+        }
+        let snapshot = red.snapshot();
+        assert_eq!(snapshot.len(), 200);
+        assert!(snapshot.iter().all(|it| it.count() == rounds), "{rounds}");
+    }
+}
+
+#[test]
 fn exemplars_are_kept_traces_of_their_bucket_and_a_reading_asks_for_new_ones() {
     let clock = ManualClock::at_micros(1_000_000);
     let red = RedMetrics::new().buckets(&[Duration::from_millis(5)]);

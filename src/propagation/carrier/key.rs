@@ -160,3 +160,19 @@ const fn is_tchar(byte: u8) -> bool {
                 | b'~'
         )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_is_no_header_name_is_refused_by_name() {
+        for text in ["", "two words", "a:b", "é", "a\n"] {
+            let error = Key::new(text).expect_err(text).to_string();
+            assert_eq!(error, format!("expected a header name, found {text:?}"));
+        }
+        for text in ["a", "X-Api_Key.1", "!#$%&'*+-.^_`|~"] {
+            assert!(Key::new(text).is_ok(), "{text}");
+        }
+    }
+}

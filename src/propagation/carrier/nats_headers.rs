@@ -57,3 +57,26 @@ impl TextMapReader for HeaderMap {
         offer_lower_last(headers, scan);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_replaced_in_any_case_and_the_others_stay() {
+        let mut headers = HeaderMap::new();
+        headers.insert("Uber-Trace-Id", "old");
+        headers.append("Nats-Msg-Id", "7");
+        headers.append("Nats-Msg-Id", "8");
+        assert!(TextMapWriter::set(&mut headers, "uber-trace-id", "new"));
+        assert_eq!(headers.len(), 2);
+        let value = headers.get("uber-trace-id").map(HeaderValue::as_str);
+        assert_eq!(value, Some("new"));
+        let ids = headers.get_all("Nats-Msg-Id").map(HeaderValue::as_str);
+        assert!(ids.eq(["7", "8"]));
+
+        headers.remove_where(&|name| name == "unknown");
+        assert_eq!(headers.len(), 2);
+        assert!(!TextMapWriter::set(&mut headers, "key", "a\r\nb"));
+    }
+}

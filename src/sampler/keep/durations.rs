@@ -133,6 +133,19 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_slow_until_the_share_has_room_for_one_duration() {
+        let durations = Durations::new();
+        let share = share(1.0 / 256.0);
+        for n in 1..256_u64 {
+            // One is longer than the others.
+            let millis = 1 + u64::from(n == 200);
+            assert!(!durations.add(millis * 1_000_000, share), "{n}");
+        }
+        assert!(!durations.add(1_000_000, share));
+        assert!(durations.add(2_000_000, share));
+    }
+
+    #[test]
     fn the_slowest_share_is_found_and_followed_when_the_operation_changes() {
         let durations = Durations::new();
         // A linear spread of durations from 1 to 10 ms, and then from 10 to 100 ms.

@@ -192,6 +192,20 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_is_too_large_is_not_read() {
+        let folder = Folder::new("large");
+        let file = folder.file("shop");
+        for (bytes, why) in [
+            (MAX_BYTES, "it is no strategy that this library has kept"),
+            (MAX_BYTES + 1, "it has more than 8388608 bytes"),
+            (MAX_BYTES + 2, "it has more than 8388608 bytes"),
+        ] {
+            fs::write(&file.path, vec![b' '; bytes]).expect("a file");
+            assert_eq!(file.read(), Err(why.to_owned()), "{bytes}");
+        }
+    }
+
+    #[test]
     fn two_tracers_that_write_one_file_do_not_get_in_each_others_way() {
         let folder = Folder::new("two");
         std::thread::scope(|scope| {

@@ -200,7 +200,10 @@ impl std::error::Error for StrategyError {
 
 #[cfg(test)]
 mod tests {
+    use std::error::Error;
+
     use super::*;
+    use crate::sampler::remote::FetchError;
 
     fn read(json: &str) -> Result<String, StrategyError> {
         Strategy::from_json(json.as_bytes()).map(|strategy| strategy.to_string())
@@ -229,6 +232,38 @@ mod tests {
         ] {
             let error = read(json).expect_err(json);
             assert!(matches!(error, StrategyError::InvalidLimit(..)), "{json}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_why_and_has_the_number_out_of_range_as_its_cause() {
+        let rate = "expected a probability from 0 to 1, found 2";
+        let limit = "expected a number of traces a second, 0 or more, found -1";
+        for (json, text, cause) in [
+            (
+                r#"{"probabilisticSampling":{"samplingRate":2}}"#,
+                format!("samplingRate: {rate}"),
+                Some(rate),
+            ),
+            (
+                r#"{"rateLimitingSampling":{"maxTracesPerSecond":-1}}"#,
+                format!("maxTracesPerSecond: {limit}"),
+                Some(limit),
+            ),
+            ("{}", "the reply states no strategy".to_owned(), None),
+            (
+                "{",
+                "not a strategy in JSON, at line 1, column 1".to_owned(),
+                None,
+            ),
+        ] {
+            let error = read(json).expect_err(json);
+            let fetch = FetchError::from(error.clone());
+            for error in [&error as &dyn Error, &fetch] {
+                assert_eq!(error.to_string(), text);
+                let source = error.source().map(ToString::to_string);
+                assert_eq!(source.as_deref(), cause, "{json}");
+            }
         }
     }
 

@@ -129,6 +129,18 @@ fn credentials_that_cannot_be_used_are_an_error() {
 }
 
 #[test]
+fn a_token_that_is_no_header_is_refused_and_not_shown() {
+    for token in ["canary\r\nx-forged: 1", "canary\0"] {
+        let pairs = [
+            ("JAEGER_ENDPOINT", "http://localhost"),
+            ("JAEGER_AUTH_TOKEN", token),
+        ];
+        let error = refused(&pairs).to_string();
+        assert_eq!(error, "JAEGER_AUTH_TOKEN: expected a token of one line");
+    }
+}
+
+#[test]
 fn credentials_without_a_collector_are_passed_over_with_a_warning() {
     let explanation = read(&[("JAEGER_USER", "canary"), ("JAEGER_AUTH_TOKEN", "canary")]).explain();
     assert_eq!(

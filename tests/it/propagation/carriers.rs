@@ -100,6 +100,22 @@ fn a_message_may_have_names_and_values_of_any_type() {
     assert_eq!(items(&read.expect("a trace")), [("k", "v\u{fffd}")]);
 }
 
+#[cfg(feature = "http")]
+#[test]
+fn a_header_map_gets_one_value_of_each_header() {
+    let (tracer, _) = recording_tracer();
+    let mut headers = http::HeaderMap::new();
+    headers.append("uber-trace-id", "e:e:0:1".parse().unwrap());
+    headers.append("uber-trace-id", "f:f:0:1".parse().unwrap());
+    headers.append("other", "1".parse().unwrap());
+    headers.append("other", "2".parse().unwrap());
+    tracer.inject(&context().with_baggage_item("user", "7"), &mut headers);
+    let count = |name: &str| headers.get_all(name).iter().count();
+    let names = ["uber-trace-id", "uberctx-user", "traceparent", "other"];
+    assert_eq!(names.map(count), [1, 1, 1, 2]);
+    assert!(headers["uber-trace-id"].len() > "e:e:0:1".len());
+}
+
 fn listened() -> (JaegerTracer, Arc<Mutex<Vec<String>>>) {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let heard = lines.clone();

@@ -8,7 +8,9 @@ use tracehound::SpanContext;
 use tracehound::diagnostics::Diagnostics;
 use tracehound::metrics::Counter;
 use tracehound::prelude::*;
-use tracehound::propagation::{CustomCodec, ExtractError, InjectCarrier, WriteTo};
+use tracehound::propagation::{
+    CustomCodec, ExtractCarrier, ExtractError, InjectCarrier, ReadFrom, WriteTo,
+};
 use tracehound::tracer::TracerBuilder;
 
 use crate::support::recording_builder;
@@ -22,6 +24,22 @@ impl InjectCarrier for Frame {
     }
 }
 
+impl ExtractCarrier for Frame {
+    fn read(&self) -> ReadFrom<'_> {
+        ReadFrom::Custom(self)
+    }
+}
+
+/// A carrier that no codec knows.
+struct Stranger;
+
+impl ExtractCarrier for Stranger {
+    fn read(&self) -> ReadFrom<'_> {
+        ReadFrom::Custom(self)
+    }
+}
+
+/// Knows frames and takes one without a context for a malformed one.
 struct FrameCodec;
 
 impl CustomCodec for FrameCodec {
@@ -31,6 +49,25 @@ impl CustomCodec for FrameCodec {
         };
         frame.0 = Some(context.clone());
         true
+    }
+
+    fn extract(&self, carrier: &dyn Any) -> Result<Option<SpanContext>, ExtractError> {
+        match carrier.downcast_ref::<Frame>() {
+            Some(Frame(Some(context))) => Ok(Some(context.clone())),
+            Some(Frame(None)) => Err(ExtractError::CorruptedBinary {
+                reason: "the frame is empty",
+            }),
+            None => Ok(None),
+        }
+    }
+}
+
+/// Knows no carrier.
+struct Ignorant;
+
+impl CustomCodec for Ignorant {
+    fn inject(&self, _: &SpanContext, _: &mut dyn Any) -> bool {
+        false
     }
 
     fn extract(&self, _: &dyn Any) -> Result<Option<SpanContext>, ExtractError> {
@@ -79,4 +116,25 @@ fn inject_into_a_known_carrier_is_no_error() {
     assert_eq!(frame.0, Some(span.context()));
     assert_eq!(tracer.metrics().get(Counter::EncodingErrors), 0);
     assert!(lines.lock().unwrap().is_empty());
+}
+
+#[test]
+fn extract_asks_each_custom_codec_until_one_knows_the_carrier() {
+    let boxed: Box<dyn CustomCodec> = Box::new(FrameCodec);
+    let (tracer, lines) = listened(|builder| builder.custom_codec(Ignorant).custom_codec(boxed));
+    let span = tracer.start_span("s");
+    let mut frame = Frame(None);
+    tracer.inject(&span.context(), &mut frame);
+    assert_eq!(tracer.extract(&frame), Ok(Some(span.context())));
+    assert_eq!(tracer.extract(&Stranger), Ok(None));
+    assert_eq!(tracer.metrics().get(Counter::DecodingErrors), 0);
+    assert!(lines.lock().unwrap().is_empty());
+
+    let reason = "the frame is empty";
+    assert_eq!(
+        tracer.extract(&Frame(None)),
+        Err(ExtractError::CorruptedBinary { reason })
+    );
+    assert_eq!(tracer.metrics().get(Counter::DecodingErrors), 1);
+    assert!(lines.lock().unwrap()[0].contains(reason), "{lines:?}");
 }

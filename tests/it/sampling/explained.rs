@@ -25,56 +25,72 @@ fn every_sampler_says_which_part_answers_and_by_which_number() {
     let bound = |traces| TracesPerSecond::new(traces).unwrap();
     let guaranteed =
         |traces| GuaranteedThroughputSampler::new(quarter, bound(traces)).clock(clock.clone());
-    let rows: [(Box<dyn Sampler>, &str); 12] = [
+    let rows: [(Box<dyn Sampler>, &str, &str); 12] = [
         (
             Box::new(ConstSampler::new(true)),
             "const, keeps every trace",
+            "const 1",
         ),
         (
             Box::new(ConstSampler::new(false)),
             "const, drops every trace",
+            "const 0",
         ),
         (
             Box::new(probabilistic(0.25)),
             "probabilistic, keeps a share of 0.25 by trace id",
+            "probabilistic 0.25",
         ),
         (
             Box::new(probabilistic(0.0)),
             "probabilistic, drops every trace",
+            "probabilistic 0",
         ),
         (
             Box::new(probabilistic(1.0)),
             "probabilistic, keeps every trace",
+            "probabilistic 1",
         ),
         (
             Box::new(limiting(2.5).clock(clock.clone())),
             "ratelimiting, keeps 2.5 traces a second, 2.5 at once now",
+            "ratelimiting 2.5",
         ),
-        (Box::new(limiting(0.0)), "ratelimiting, drops every trace"),
+        (
+            Box::new(limiting(0.0)),
+            "ratelimiting, drops every trace",
+            "ratelimiting 0",
+        ),
         (
             Box::new(guaranteed(0.1)),
             "probabilistic, keeps a share of 0.25 by trace id; lowerbound, keeps 0.1 a second, 1.0 at once now",
+            "probabilistic 0.25, lowerbound 0.1/s",
         ),
         (
             Box::new(guaranteed(0.0)),
             "probabilistic, keeps a share of 0.25 by trace id",
+            "probabilistic 0.25, lowerbound 0/s",
         ),
         (
             Box::new(TagMatchingSampler::new("tenant").value("acme")),
             "TagMatchingSampler, undecided: keeps the trace when a span gets the tag tenant with one of 1 values",
+            "TagMatchingSampler tenant, 1 values",
         ),
         (
             Box::new(PerOperationSampler::new(
                 OperationStrategies::new(quarter, bound(0.0)).operation("pay", SamplingRate::ONE),
             )),
             "per operation, listed: probabilistic, keeps every trace",
+            "per operation, 1 listed, else probabilistic 0.25, lowerbound 0/s",
         ),
-        (Box::new(Mine), "Mine"),
+        (Box::new(Mine), "Mine", "Mine"),
     ];
-    for (sampler, line) in rows {
+    for (sampler, line, description) in rows {
         assert_eq!(sampler.explain("pay"), line);
+        assert_eq!(sampler.description(), description);
         let boxed: Box<dyn Sampler> = Box::new(sampler);
         assert_eq!(boxed.explain("pay"), line);
+        assert_eq!(boxed.description(), description);
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tracehound::bridge::TracingLayer;
 use tracehound::clock::ManualClock;
-use tracehound::model::TagRef;
+use tracehound::model::{TagRef, TagValue};
 use tracing::{Level, error, event, field, info, info_span, warn};
 use tracing_subscriber::prelude::*;
 
@@ -145,6 +145,43 @@ fn an_error_on_a_span_is_logged_with_its_causes() {
         ]
     );
     assert_eq!(texts(&span.tags), ["error=true"]);
+}
+
+#[test]
+fn a_log_record_keeps_the_types_of_the_fields_of_its_event() {
+    let (dispatch, _, spans) = subscriber();
+    tracing::dispatcher::with_default(&dispatch, || {
+        info_span!("a").in_scope(|| {
+            info!(
+                text = "abc",
+                whole = -3,
+                large = u64::MAX,
+                larger = i128::MIN,
+                small = 7_u128,
+                largest = u128::MAX,
+                part = 0.5,
+                yes = true,
+                bytes = &b"\x00\x7f"[..],
+                shown = %"x y",
+            );
+        });
+    });
+    let span = &spans.spans()[0];
+    let fields = &span.logs[0].fields;
+    let value = |key: &str| {
+        let field = fields.iter().find(|field| field.key == key);
+        field.map(|field| field.value.clone()).expect("a field")
+    };
+    assert_eq!(value("text"), "abc".into());
+    assert_eq!(value("whole"), (-3).into());
+    assert_eq!(value("large"), u64::MAX.to_string().into());
+    assert_eq!(value("larger"), i128::MIN.to_string().into());
+    assert_eq!(value("small"), 7.into());
+    assert_eq!(value("largest"), u128::MAX.to_string().into());
+    assert_eq!(value("part"), 0.5.into());
+    assert_eq!(value("yes"), true.into());
+    assert_eq!(value("bytes"), TagValue::Binary(vec![0, 0x7f]));
+    assert_eq!(value("shown"), "x y".into());
 }
 
 #[test]
