@@ -297,6 +297,29 @@ mod tests {
     use super::*;
 
     #[test]
+    fn tags_are_the_same_only_if_type_and_parameter_are() {
+        let tags = || {
+            [
+                SamplerTags::new("const", true),
+                SamplerTags::new("const", false),
+                SamplerTags::new("probabilistic", 0.5),
+                SamplerTags::new("probabilistic", 0.25),
+                SamplerTags::new("lowerbound", 0.5),
+                SamplerTags::new("mine", 1),
+                SamplerTags::new("mine", 2),
+                SamplerTags::new("mine", "a"),
+                SamplerTags::new("mine", "b"),
+                SamplerTags::new("other".to_owned(), "b"),
+            ]
+        };
+        for (at, this) in tags().iter().enumerate() {
+            for (of, other) in tags().iter().enumerate() {
+                assert_eq!(this.is_same(other), at == of, "{this:?} {other:?}");
+            }
+        }
+    }
+
+    #[test]
     fn samplers_that_are_wrapped_share_no_bit() {
         let bits = AtomicU32::new(0);
         let notes = Notes::in_word(&bits);
