@@ -97,13 +97,17 @@ pub(super) fn scan_where<'c>(
                 scan.push(place, text, value.as_bytes());
             }
             steps = n + 1;
+        } else if has_one_value_each {
+            if let Some(value) = headers.get(name) {
+                scan.push(place, text, value.as_bytes());
+            }
         } else {
             push_all(headers, name, place, scan);
         }
     }
 }
 
-/// Keeps all values of `name`, which are found by its hash.
+/// Keeps all values of `name`.
 #[cold]
 fn push_all<'c>(
     headers: &'c HeaderMap,
