@@ -88,4 +88,5 @@ pub(crate) use tag::non_finite;
 pub use tag::{Tag, TagRef, TagValue, display};
 pub use tag_names::TagNames;
 pub use timestamp::Timestamp;
+pub(crate) use trace_state::OT_KEY;
 pub use trace_state::{TraceState, TraceStateError};

@@ -49,6 +49,21 @@ impl<T: Copy + Default, const N: usize> ShortList<T, N> {
         }
     }
 
+    /// Removes an item, which must be in the list.
+    pub(crate) fn remove(&mut self, at: usize) {
+        match self.few.get_mut(..self.len) {
+            Some(few) => few.copy_within(at + 1.., at),
+            None => {
+                self.many.remove(at);
+                if let Ok(few) = self.many.as_slice().try_into() {
+                    self.few = few;
+                    self.many.clear();
+                }
+            }
+        }
+        self.len -= 1;
+    }
+
     #[cold]
     fn push_to_many(&mut self, item: T) {
         if self.many.is_empty() {
@@ -70,6 +85,24 @@ impl<T: Copy + Default, const N: usize> FromIterator<T> for ShortList<T, N> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_item_is_removed_at_any_place() {
+        for len in 1..10_usize {
+            for at in 0..len {
+                let mut list: ShortList<usize, 4> = (0..len).collect();
+                list.remove(at);
+                assert!(
+                    list.as_slice()
+                        .iter()
+                        .copied()
+                        .eq((0..at).chain(at + 1..len))
+                );
+                list.push(len);
+                assert_eq!((list.len(), list.as_slice().last()), (len, Some(&len)));
+            }
+        }
+    }
 
     #[test]
     fn a_list_of_any_length_keeps_its_items_in_order() {

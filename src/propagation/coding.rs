@@ -33,6 +33,12 @@ pub(super) fn digit(digit: u8) -> Option<u8> {
     (value != NO_DIGIT).then_some(value)
 }
 
+/// Returns the hex digit of a number below 16, in upper case.
+fn upper_digit(number: u8) -> u8 {
+    let first = if number < 10 { b'0' } else { b'A' - 10 };
+    first + number
+}
+
 /// Parses 1 to `max` (at most 16) hex digits at the front of `text`, and returns the number and the rest.
 ///
 /// Unlike the integer parsers of the standard library it accepts no sign and no prefix.
@@ -139,26 +145,55 @@ fn decoded_pieces<'v>(value: &[u8], pieces: impl Iterator<Item = &'v [u8]>) -> C
 }
 
 /// Adds `value` to `text`, encoded as by [`percent_encoded`].
-pub(super) fn push_percent_encoded(text: &mut String, value: &str) {
-    if value.bytes().all(is_unreserved) {
-        text.push_str(value);
-    } else {
-        text.extend(utf8_percent_encode(value, RESERVED));
+pub(super) fn push_percent_encoded(text: &mut Vec<u8>, value: &str) {
+    for byte in value.bytes() {
+        if is_unreserved(byte) {
+            text.push(byte);
+        } else {
+            let [high, low] = [byte >> 4, byte & 0xf].map(upper_digit);
+            text.extend([b'%', high, low]);
+        }
     }
 }
 
-/// Adds `value` to `text` with `%XX` decoded. A value with a malformed escape stays as it is.
-pub(super) fn push_percent_decoded(text: &mut Vec<u8>, value: &[u8]) {
-    if is_percent_encoded(value) {
-        text.extend(percent_decode(value));
-    } else {
-        text.extend(value);
-    }
+/// A value whose `%XX` are counted before they are decoded. One with a malformed escape stays as it is.
+#[derive(Clone, Copy)]
+pub(super) struct EscapedValue<'v> {
+    value: &'v [u8],
+    escapes: usize,
 }
 
-/// Returns the number of bytes that [`push_percent_decoded`] adds.
-pub(super) fn percent_decoded_len(value: &[u8]) -> usize {
-    value.len() - 2 * escapes(value).unwrap_or(0)
+impl<'v> EscapedValue<'v> {
+    pub(super) fn new(value: &'v [u8]) -> Self {
+        let escapes = escapes(value).unwrap_or(0);
+        Self { value, escapes }
+    }
+
+    /// Returns the number of bytes of the decoded value.
+    pub(super) fn decoded_len(self) -> usize {
+        self.value.len() - 2 * self.escapes
+    }
+
+    /// Adds the decoded value to `text`.
+    pub(super) fn decode_into(self, text: &mut Vec<u8>) {
+        if self.escapes == 0 {
+            return text.extend_from_slice(self.value);
+        }
+        let mut rest = self.value;
+        while let [byte, after @ ..] = rest {
+            let byte = match after {
+                [high, low, after @ ..] if *byte == b'%' => {
+                    rest = after;
+                    DIGITS[usize::from(*high)] << 4 | DIGITS[usize::from(*low)]
+                }
+                _ => {
+                    rest = after;
+                    *byte
+                }
+            };
+            text.push(byte);
+        }
+    }
 }
 
 /// Decodes `%XX` into `buffer` and returns the filled part, or `None` if an escape is malformed or the buffer too
@@ -207,7 +242,13 @@ mod tests {
             let text = char::from(byte).to_string();
             let is_kept = percent_encoded(&text) == text;
             assert_eq!(is_kept, is_unreserved(byte), "{byte:#x}");
+            let mut pushed = Vec::new();
+            push_percent_encoded(&mut pushed, &text);
+            assert_eq!(pushed, percent_encoded(&text).as_bytes(), "{byte:#x}");
         }
+        let mut pushed = b"before".to_vec();
+        push_percent_encoded(&mut pushed, "a é🚀\n");
+        assert_eq!(pushed, b"beforea%20%C3%A9%F0%9F%9A%80%0A");
     }
 
     #[test]
@@ -292,14 +333,11 @@ mod tests {
             assert_eq!(percent_decoded(value.as_bytes()), decoded, "{value:?}");
             let is_changed = is_percent_encoded(value.as_bytes());
             assert_eq!(is_changed, value != decoded, "{value:?}");
+            let escaped = EscapedValue::new(value.as_bytes());
             let mut pushed = b"before".to_vec();
-            push_percent_decoded(&mut pushed, value.as_bytes());
+            escaped.decode_into(&mut pushed);
             assert_eq!(String::from_utf8_lossy(&pushed), format!("before{decoded}"));
-            let len = percent_decoded_len(value.as_bytes());
-            assert_eq!(pushed.len(), 6 + len, "{value:?}");
-            let mut encoded = String::new();
-            push_percent_encoded(&mut encoded, value);
-            assert_eq!(encoded, percent_encoded(value));
+            assert_eq!(pushed.len(), 6 + escaped.decoded_len(), "{value:?}");
         }
         assert_eq!(percent_decoded(b"a\xffb"), "a\u{fffd}b");
     }

@@ -26,17 +26,18 @@ impl BaggageBuilder {
     /// Sets `key` to `value`; an item of that key is replaced in its place. Copies nothing that breaks a limit.
     pub(crate) fn set(&mut self, key: &str, value: &str) -> Result<(), BaggageLimit> {
         let value = value.as_bytes();
-        self.set_with(key, value_bytes(value), |text| text.extend(value), b"")
+        let decode = |text: &mut Vec<u8>| text.extend(value);
+        self.set_with(key.as_bytes(), value_bytes(value), decode, b"")
     }
 
     /// Sets `key` to the value that `decode` adds to a text, which spares a decoder the copy. Invalid UTF-8 becomes
     /// U+FFFD.
     ///
-    /// `least` is the least number of bytes that the value counts. If that is too much already, nothing is decoded: a
-    /// stranger may send many items that do not fit.
+    /// The key is UTF-8. `least` is the least number of bytes that the value counts. If that is too much already,
+    /// nothing is decoded: a stranger may send many items that do not fit.
     pub(crate) fn set_with(
         &mut self,
-        key: &str,
+        key: &[u8],
         least: usize,
         decode: impl FnOnce(&mut Vec<u8>),
         properties: &[u8],
@@ -44,7 +45,8 @@ impl BaggageBuilder {
         if !are_properties(properties) {
             return Err(BaggageLimit::Properties);
         }
-        let known = self.find(key.as_bytes());
+        debug_assert!(std::str::from_utf8(key).is_ok());
+        let known = self.find(key);
         let others = self.bytes - known.map_or(0, |(at, start)| self.item_bytes(at, start));
         let rest = others + key.len() + properties_bytes(properties);
         if rest + least > Baggage::MAX_BYTES {
@@ -54,16 +56,26 @@ impl BaggageBuilder {
             return Err(BaggageLimit::Items);
         }
         let start = self.text.len();
-        self.text.extend(key.as_bytes());
+        self.text.extend(key);
         let key_end = self.text.len();
         decode(&mut self.text);
         let value = self.text.get(key_end..).unwrap_or_default();
-        let size = rest + utf8_value_bytes(value);
+        let counted = value_bytes(value);
+        // A value of which nothing is escaped is ASCII.
+        let is_ascii = counted == value.len() || value.is_ascii();
+        let counted = if is_ascii {
+            counted
+        } else {
+            utf8_value_bytes(value)
+        };
+        let size = rest + counted;
         if size > Baggage::MAX_BYTES {
             self.text.truncate(start);
             return Err(BaggageLimit::Total);
         }
-        make_utf8(&mut self.text, key_end);
+        if !is_ascii {
+            make_utf8(&mut self.text, key_end);
+        }
         let value_end = self.text.len();
         self.text.extend(properties);
         self.bytes = size;
@@ -153,7 +165,7 @@ fn utf8_value_bytes(value: &[u8]) -> usize {
 /// Replaces invalid UTF-8 behind `start` by U+FFFD.
 fn make_utf8(text: &mut Vec<u8>, start: usize) {
     let added = text.get(start..).unwrap_or_default();
-    if !added.is_ascii() && std::str::from_utf8(added).is_err() {
+    if std::str::from_utf8(added).is_err() {
         let added = String::from_utf8_lossy(added).into_owned();
         text.truncate(start);
         text.extend(added.as_bytes());
@@ -191,14 +203,14 @@ mod tests {
         let mut builder = BaggageBuilder::default();
         let decode = |_: &mut Vec<u8>| panic!("decoded");
         let too_much = Baggage::MAX_BYTES;
-        let set = builder.set_with("k", too_much, decode, b"");
+        let set = builder.set_with(b"k", too_much, decode, b"");
         assert_eq!(set, Err(BaggageLimit::Total));
-        let set = builder.set_with("", too_much - 1, decode, b"p");
+        let set = builder.set_with(b"", too_much - 1, decode, b"p");
         assert_eq!(set, Err(BaggageLimit::Total));
         for n in 0..Baggage::MAX_ITEMS {
             assert_eq!(builder.set(&n.to_string(), "v"), Ok(()));
         }
-        let set = builder.set_with("k", 1, decode, b"");
+        let set = builder.set_with(b"k", 1, decode, b"");
         assert_eq!(set, Err(BaggageLimit::Items));
         assert_eq!(builder.set("k", "v"), Err(BaggageLimit::Items));
     }
@@ -222,20 +234,20 @@ mod tests {
             assert_eq!(builder.set(key, &long), Err(BaggageLimit::Total));
             // Found out only when it is decoded.
             let decode = |text: &mut Vec<u8>| text.extend(long.as_bytes());
-            let set = builder.set_with(key, long.len(), decode, b"");
+            let set = builder.set_with(key.as_bytes(), long.len(), decode, b"");
             assert_eq!(set, Err(BaggageLimit::Total));
         }
         // Each becomes three bytes, which count nine.
         let bytes = Baggage::MAX_BYTES / 9;
         for (bytes, fits) in [(bytes, true), (bytes + 1, false)] {
             let decode = |text: &mut Vec<u8>| text.extend(vec![0xff; bytes]);
-            let set = builder.set_with("a", bytes, decode, b"");
+            let set = builder.set_with(b"a", bytes, decode, b"");
             assert_eq!(set.is_ok(), fits);
         }
         assert_eq!(builder.set("a", "1"), Ok(()));
         assert_eq!(builder.set("b", "2"), Ok(()));
         let lossy = |text: &mut Vec<u8>| text.extend(b"x\xff");
-        assert_eq!(builder.set_with("c", 2, lossy, b""), Ok(()));
+        assert_eq!(builder.set_with(b"c", 2, lossy, b""), Ok(()));
         let baggage = builder.build();
         let items: Vec<_> = baggage.iter().collect();
         assert_eq!(items, [("a", "1"), ("b", "2"), ("c", "x\u{fffd}")]);

@@ -163,6 +163,11 @@ impl Baggage {
         self.list.as_ref().map_or(0, |list| list.lengths.len())
     }
 
+    /// Returns the bytes of all keys, values and properties.
+    pub(crate) fn text_bytes(&self) -> usize {
+        self.list.as_ref().map_or(0, |list| list.text.len())
+    }
+
     fn items(&self) -> impl Iterator<Item = Item<'_>> + Clone {
         let list = self.list.as_deref();
         let (text, lengths) = list.map_or(("", &[][..]), |list| {
@@ -404,7 +409,7 @@ mod tests {
                     .with_properties(key, value, properties)
                     .expect("short");
                 let decode = |text: &mut Vec<u8>| text.extend(value.as_bytes());
-                let set = builder.set_with(key, 0, decode, properties.as_bytes());
+                let set = builder.set_with(key.as_bytes(), 0, decode, properties.as_bytes());
                 assert_eq!(set, Ok(()));
             }
             assert_eq!(items(&baggage), expected);
@@ -425,7 +430,7 @@ mod tests {
             assert_eq!(with.is_ok(), fits, "{properties}");
             let mut builder = BaggageBuilder::default();
             let decode = |text: &mut Vec<u8>| text.extend(value.as_bytes());
-            let set = builder.set_with("k", 0, decode, properties.as_bytes());
+            let set = builder.set_with(b"k", 0, decode, properties.as_bytes());
             assert_eq!(set.err(), with.err(), "{properties}");
         }
     }
@@ -443,7 +448,7 @@ mod tests {
             let with = Baggage::default().with_properties("k", "v", properties);
             assert_eq!(with, Err(BaggageLimit::Properties), "{properties:?}");
             let mut builder = BaggageBuilder::default();
-            let set = builder.set_with("k", 0, |_| {}, properties.as_bytes());
+            let set = builder.set_with(b"k", 0, |_| {}, properties.as_bytes());
             assert_eq!(set, Err(BaggageLimit::Properties), "{properties:?}");
             assert_eq!(builder.len(), 0);
         }

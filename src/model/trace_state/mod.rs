@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 pub use error::TraceStateError;
+pub(crate) use members::OT_KEY;
 use members::{Members, check_key, check_value, has_key, members_of};
 
 /// The list of keys and values that tracing systems keep in the header `tracestate` of W3C Trace Context.
@@ -44,10 +45,12 @@ use members::{Members, check_key, check_value, has_key, members_of};
 /// assert_eq!(sent.to_string(), "shop=eu-1,congo=t61rcWkgMzE,rojo=00f067aa0ba902b7");
 /// # Ok::<(), tracehound::model::TraceStateError>(())
 /// ```
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub struct TraceState {
     /// The members as `key=value` with commas between them and nothing else.
     text: Option<Arc<str>>,
+    /// There is certainly no member [`OT_KEY`].
+    lacks_ot: bool,
 }
 
 impl TraceState {
@@ -106,9 +109,13 @@ impl TraceState {
         members.cut(max_bytes);
         // Most systems send one header without blanks, which is copied only once.
         let bytes = members.text_bytes();
-        Ok(match only.filter(|header| header.len() == bytes) {
+        let state = match only.filter(|header| header.len() == bytes) {
             Some(header) => Self::of_text(header),
             None => Self::of_text(&members.joined()),
+        };
+        Ok(Self {
+            lacks_ot: !members.has_ot,
+            ..state
         })
     }
 
@@ -159,6 +166,9 @@ impl TraceState {
 
     /// Returns the value of a key.
     pub fn get(&self, key: &str) -> Option<&str> {
+        if self.lacks_ot && key == OT_KEY {
+            return None;
+        }
         let member = self.members().find(|member| has_key(member, key))?;
         member.get(key.len() + 1..)
     }
@@ -208,6 +218,7 @@ impl TraceState {
     fn of_text(text: &str) -> Self {
         Self {
             text: (!text.is_empty()).then(|| text.into()),
+            lacks_ot: false,
         }
     }
 
@@ -219,6 +230,14 @@ impl TraceState {
         members_of(self.text())
     }
 }
+
+impl PartialEq for TraceState {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for TraceState {}
 
 impl FromStr for TraceState {
     type Err = TraceStateError;
@@ -400,6 +419,23 @@ mod tests {
         assert_eq!(with.to_string(), format!("new=1,{}", list(31)));
         let changed = full.with("k31", "1").expect("legal");
         assert_eq!(changed.to_string(), format!("k31=1,{}", list(31)));
+    }
+
+    #[test]
+    fn the_member_of_opentelemetry_is_found_wherever_it_comes_from() {
+        for (text, value) in [
+            ("ot=th:8,a=1", Some("th:8")),
+            ("a=1,ot=x", Some("x")),
+            ("aot=1", None),
+        ] {
+            let state: TraceState = text.parse().expect("well-formed");
+            assert_eq!(state.get("ot"), value, "{text}");
+            assert_eq!(state.without("a").get("ot"), value, "{text}");
+            let with = state.with("ot", "th:c").expect("legal");
+            assert_eq!(with.get("ot"), Some("th:c"));
+            assert_eq!(with.without("ot").get("ot"), None);
+            assert_eq!(with.without("ot"), state.without("ot"));
+        }
     }
 
     #[test]

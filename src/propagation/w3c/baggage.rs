@@ -2,9 +2,7 @@
 
 use crate::model::{Baggage, BaggageBuilder, BaggageLimit};
 use crate::propagation::carrier::is_token;
-use crate::propagation::coding::{
-    percent_decoded_len, push_percent_decoded, push_percent_encoded, trim,
-};
+use crate::propagation::coding::{EscapedValue, push_percent_encoded, trim};
 
 /// The baggage of one request, within the limits.
 #[derive(Default)]
@@ -17,17 +15,22 @@ pub(super) struct ReceivedMembers {
 
 impl ReceivedMembers {
     /// Allocates at once what these headers need, within the limits.
-    pub(super) fn reserve<'h>(&mut self, headers: impl Iterator<Item = &'h [u8]>) {
-        self.baggage.reserve(headers.map(<[u8]>::len).sum());
+    pub(super) fn reserve(&mut self, headers: &[&[u8]]) {
+        let bytes = headers.iter().map(|header| header.len()).sum();
+        self.baggage.reserve(bytes);
     }
 
     /// Adds the members of one header. Of several with one key the last one counts.
     pub(super) fn read(&mut self, header: &[u8]) {
-        for member in header.split(|byte| *byte == b',').map(trim) {
-            if member.is_empty() {
-                continue;
+        let mut rest = header;
+        loop {
+            (_, rest) = split_run(rest, |byte| matches!(byte, b' ' | b'\t' | b','));
+            if rest.is_empty() {
+                return;
             }
-            let is_kept = self.read_member(member).is_some();
+            let member;
+            (member, rest) = Member::split_off(rest);
+            let is_kept = member.and_then(|member| self.add(&member)).is_some();
             self.skipped += u64::from(!is_kept);
         }
     }
@@ -37,29 +40,56 @@ impl ReceivedMembers {
         (self.baggage.build(), self.skipped)
     }
 
-    /// Adds a member, or returns `None` if it is malformed or breaks a limit.
-    fn read_member(&mut self, member: &[u8]) -> Option<()> {
-        let key_len = member.iter().take_while(|byte| is_token(**byte)).count();
-        let (key, rest) = member.split_at(key_len);
-        let [b'=', rest @ ..] = trim(rest) else {
-            return None;
-        };
-        if key.is_empty() {
-            return None;
-        }
-        let (value, properties) = split_at(rest, b';').unwrap_or((rest, b""));
-        let (value, properties) = (trim(value), trim(properties));
+    /// Adds a member, or returns `None` if it breaks a limit.
+    fn add(&mut self, member: &Member<'_>) -> Option<()> {
         if self.seen == Baggage::MAX_ITEMS {
             return None;
         }
         self.seen += 1;
-        let key = std::str::from_utf8(key).ok()?;
-        let least = percent_decoded_len(value);
-        let decode = |text: &mut Vec<u8>| push_percent_decoded(text, value);
-        match self.baggage.set_with(key, least, decode, properties) {
-            Err(BaggageLimit::Properties) => self.baggage.set_with(key, least, decode, b"").ok(),
+        let value = EscapedValue::new(member.value);
+        let mut set = |properties| {
+            let decode = |text: &mut Vec<u8>| value.decode_into(text);
+            let least = value.decoded_len();
+            self.baggage.set_with(member.key, least, decode, properties)
+        };
+        match set(member.properties) {
+            Err(BaggageLimit::Properties) => set(b"").ok(),
             set => set.ok(),
         }
+    }
+}
+
+/// A well-formed member of a list. The key is a token of HTTP; the value is still encoded.
+struct Member<'h> {
+    key: &'h [u8],
+    value: &'h [u8],
+    properties: &'h [u8],
+}
+
+impl<'h> Member<'h> {
+    /// Splits off the first member of a list, which begins with neither a comma nor a blank. Returns it, or `None` if
+    /// it is malformed, and the rest of the list. Looks at each byte of a well-formed member once.
+    fn split_off(list: &'h [u8]) -> (Option<Self>, &'h [u8]) {
+        let is_in_member = |byte| byte != b',';
+        let (key, rest) = split_run(list, is_token);
+        let (_, rest) = split_run(rest, |byte| matches!(byte, b' ' | b'\t'));
+        let [b'=', rest @ ..] = rest else {
+            return (None, split_run(list, is_in_member).1);
+        };
+        if key.is_empty() {
+            return (None, split_run(list, is_in_member).1);
+        }
+        let (value, rest) = split_run(rest, |byte| !matches!(byte, b',' | b';'));
+        let (properties, rest) = match rest {
+            [b';', rest @ ..] => split_run(rest, is_in_member),
+            _ => (&[][..], rest),
+        };
+        let member = Self {
+            key,
+            value: trim(value),
+            properties: trim(properties),
+        };
+        (Some(member), rest)
     }
 }
 
@@ -67,11 +97,9 @@ impl ReceivedMembers {
 ///
 /// An item is left out if its key cannot stand in the header. If the header would be too long with an item, that one
 /// and all after it are left out.
-pub(super) fn print(baggage: &Baggage) -> (String, u64) {
-    let len = |(key, value, properties): (&str, &str, &str)| {
-        key.len() + value.len() + properties.len() + SEPARATORS
-    };
-    let mut header = String::with_capacity(baggage.iter_with_properties().map(len).sum());
+pub(super) fn print(baggage: &Baggage) -> (Vec<u8>, u64) {
+    let most = 3 * baggage.text_bytes() + SEPARATORS * baggage.len();
+    let mut header = Vec::with_capacity(most.min(Baggage::MAX_BYTES));
     let mut skipped = 0;
     let mut items = baggage.iter_with_properties();
     for (key, value, properties) in items.by_ref() {
@@ -81,16 +109,16 @@ pub(super) fn print(baggage: &Baggage) -> (String, u64) {
         }
         let end = header.len();
         if end > 0 {
-            header.push(',');
+            header.push(b',');
         }
-        header.push_str(key);
-        header.push('=');
+        header.extend_from_slice(key.as_bytes());
+        header.push(b'=');
         push_percent_encoded(&mut header, value);
         // A header loses the blanks at its end on the way.
         let properties = properties.trim_matches([' ', '\t']);
         if !properties.is_empty() {
-            header.push(';');
-            header.push_str(properties);
+            header.push(b';');
+            header.extend_from_slice(properties.as_bytes());
         }
         if header.len() > Baggage::MAX_BYTES {
             header.truncate(end);
@@ -104,11 +132,11 @@ pub(super) fn print(baggage: &Baggage) -> (String, u64) {
 /// The comma, the equals sign and the semicolon of an item.
 const SEPARATORS: usize = 3;
 
-/// Splits `text` at the first `separator`.
-fn split_at(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
-    let at = text.iter().position(|byte| *byte == separator)?;
-    let (before, after) = text.split_at(at);
-    Some((before, after.get(1..).unwrap_or_default()))
+/// Splits `text` behind the bytes at its front that are as `is` says.
+#[inline]
+fn split_run(text: &[u8], is: impl Fn(u8) -> bool) -> (&[u8], &[u8]) {
+    let end = text.iter().position(|byte| !is(*byte));
+    text.split_at(end.unwrap_or(text.len()))
 }
 
 #[cfg(test)]
@@ -209,6 +237,7 @@ mod tests {
                         list.with_properties(key, value, properties).expect("short")
                     });
             let (header, skipped) = print(&baggage);
+            let header = String::from_utf8(header).expect("ASCII");
             assert_eq!((&*header, skipped), (expected, left_out), "{items:?}");
         }
     }
@@ -227,12 +256,12 @@ mod tests {
             assert_eq!(header.len(), Baggage::MAX_BYTES);
             let (baggage, skipped) = received(&[header.as_bytes()]);
             assert_eq!((baggage.len(), skipped), (members, 0));
-            assert_eq!(print(&baggage), (header, 0));
+            assert_eq!(print(&baggage), (header.into_bytes(), 0));
         }
         let header = list(65, 1_000);
         let (baggage, skipped) = received(&[header.as_bytes()]);
         assert_eq!((baggage.len(), skipped), (64, 1));
-        assert_eq!(print(&baggage).0, header[..header.len() - 9]);
+        assert_eq!(print(&baggage).0, header.as_bytes()[..header.len() - 9]);
     }
 
     #[test]
@@ -246,7 +275,7 @@ mod tests {
             });
         let (header, skipped) = print(&baggage);
         assert_eq!(skipped, 1);
-        assert_eq!(received(&[header.as_bytes()]).0, baggage.without("d"));
+        assert_eq!(received(&[&header]).0, baggage.without("d"));
     }
 
     #[test]

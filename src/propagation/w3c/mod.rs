@@ -8,7 +8,7 @@ pub(crate) use trace_parent::TraceParent;
 pub(crate) use trace_state::reopened;
 
 use crate::metrics::{Counter, Metrics};
-use crate::model::{Baggage, Carried, TraceState};
+use crate::model::{Baggage, Carried, ShortList, TraceState};
 use crate::propagation::{
     Codec, ExtractError, Extractor, FoundHeaders, HeaderSet, Injector, Key, TextMapReader,
     TextMapWriter,
@@ -102,7 +102,7 @@ use crate::span::SpanContext;
 pub struct W3cCodec {
     headers: HeaderSet,
     trace: Option<TraceKeys>,
-    baggage: Option<BaggageKey>,
+    baggage: Option<Key>,
     metrics: Metrics,
 }
 
@@ -111,22 +111,14 @@ pub struct W3cCodec {
 struct TraceKeys {
     parent: Key,
     state: Key,
-    set: HeaderSet,
     /// Whether the last of several headers counts.
     last_counts: bool,
-}
-
-/// The header of W3C Baggage.
-#[derive(Clone, Debug)]
-struct BaggageKey {
-    key: Key,
-    set: HeaderSet,
 }
 
 impl W3cCodec {
     /// Returns the codec of `traceparent`, `tracestate` and `baggage`.
     pub fn new() -> Self {
-        Self::of(Some(TraceKeys::new()), Some(BaggageKey::new()))
+        Self::of(Some(TraceKeys::new()), Some(baggage_key()))
     }
 
     /// Returns the codec of `traceparent` and `tracestate` alone. It neither reads nor writes nor removes baggage.
@@ -157,7 +149,7 @@ impl W3cCodec {
     /// assert_eq!(headers["baggage"], "user=4%202");
     /// ```
     pub fn baggage() -> Self {
-        Self::of(None, Some(BaggageKey::new()))
+        Self::of(None, Some(baggage_key()))
     }
 
     /// Makes the last of several headers count, as in messages.
@@ -168,11 +160,10 @@ impl W3cCodec {
         self
     }
 
-    fn of(trace: Option<TraceKeys>, baggage: Option<BaggageKey>) -> Self {
-        let trace_set = trace.iter().map(|keys| &keys.set);
-        let sets = trace_set.chain(baggage.iter().map(|baggage| &baggage.set));
+    fn of(trace: Option<TraceKeys>, baggage: Option<Key>) -> Self {
+        let names = trace.iter().flat_map(|keys| [&keys.parent, &keys.state]);
         Self {
-            headers: HeaderSet::union(sets),
+            headers: HeaderSet::new(names.chain(&baggage).cloned(), []),
             trace,
             baggage,
             metrics: Metrics::default(),
@@ -190,7 +181,6 @@ impl TraceKeys {
     fn new() -> Self {
         let [parent, state] = ["traceparent", "tracestate"].map(Key::from_static);
         Self {
-            set: HeaderSet::new([parent.clone(), state.clone()], []),
             parent,
             state,
             last_counts: false,
@@ -198,32 +188,24 @@ impl TraceKeys {
     }
 }
 
-impl BaggageKey {
-    fn new() -> Self {
-        let key = Key::from_static("baggage");
-        Self {
-            set: HeaderSet::new([key.clone()], []),
-            key,
-        }
-    }
+fn baggage_key() -> Key {
+    Key::from_static("baggage")
 }
 
 impl Injector for W3cCodec {
     fn inject(&self, context: &SpanContext, carrier: &mut dyn TextMapWriter) {
-        let baggage = self.baggage.as_ref();
-        let baggage = baggage.filter(|_| !context.baggage().is_empty());
-        match self.trace.as_ref().zip(TraceParent::of(context)) {
-            Some((keys, parent)) => {
-                // One pass removes baggage of an earlier request, too, unless other baggage takes its place.
-                let owned = baggage.map_or(&self.headers, |_| &keys.set);
-                if !keys.inject(context, &parent, owned, carrier) {
-                    self.count_refused();
-                }
-            }
-            None => carrier.remove_owned(&self.headers, &[]),
+        if let Some(key) = &self.baggage
+            && !context.baggage().is_empty()
+        {
+            return self.inject_with_baggage(context, key, carrier);
         }
-        if let Some(baggage) = baggage {
-            self.inject_baggage(context.baggage(), baggage, carrier);
+        let Some((keys, parent)) = self.trace.as_ref().zip(TraceParent::of(context)) else {
+            return carrier.remove_owned(&self.headers, &[]);
+        };
+        if !self.write_trace(context, keys, &parent, None, carrier) {
+            self.count_refused();
+            // It says nothing without `traceparent`.
+            carrier.remove_where(&|key| keys.state.matches(key));
         }
     }
 }
@@ -256,20 +238,63 @@ impl Codec for W3cCodec {
     }
 }
 
+/// A header that is written.
+type Header<'h> = (&'h Key, &'h [u8]);
+
 impl W3cCodec {
-    fn extract_any(&self, found: &FoundHeaders<'_>) -> Result<Option<SpanContext>, ExtractError> {
-        let trace = match &self.trace {
-            Some(keys) => keys.extract(found)?,
-            None => None,
+    /// Writes the trace, if there is one, and baggage, in one pass over the carrier.
+    #[inline(never)]
+    fn inject_with_baggage(
+        &self,
+        context: &SpanContext,
+        key: &Key,
+        carrier: &mut dyn TextMapWriter,
+    ) {
+        let (text, mut skipped) = baggage::print(context.baggage());
+        let header = Some((key, &*text)).filter(|(_, text)| !text.is_empty());
+        let is_whole = match self.trace.as_ref().zip(TraceParent::of(context)) {
+            Some((keys, parent)) => self.write_trace(context, keys, &parent, header, carrier),
+            None => carrier.replace(&self.headers, header.as_slice()),
         };
-        let trace_state = match &self.trace {
-            Some(keys) if trace.is_some() => self.extract_trace_state(found, keys),
-            _ => TraceState::default(),
-        };
-        let baggage = self.extract_baggage(found);
-        let context = trace.map_or_else(SpanContext::default, TraceParent::context);
-        let context = context.with_carried(Carried::new(baggage, trace_state));
-        Ok((!context.is_empty()).then_some(context))
+        if !is_whole {
+            // The carrier refuses one of the headers. Each is tried by itself, and counted.
+            let trace = context.clone().with_baggage(Baggage::default());
+            self.inject(&trace, carrier);
+            if header.is_some_and(|(key, text)| !carrier.set_key(key, text)) {
+                skipped = context.baggage().len() as u64;
+            }
+        }
+        if skipped > 0 {
+            self.metrics.add(Counter::BaggageItemsSkipped, skipped);
+        }
+    }
+
+    /// Writes the trace and baggage in place of the headers of an earlier request. Returns false if the carrier refuses
+    /// one of them.
+    // `always`: most requests have no baggage, and then the code for it is left out.
+    #[inline(always)]
+    fn write_trace(
+        &self,
+        context: &SpanContext,
+        keys: &TraceKeys,
+        parent: &TraceParent,
+        baggage: Option<Header<'_>>,
+        carrier: &mut dyn TextMapWriter,
+    ) -> bool {
+        let parent = parent.print();
+        let parent = (&keys.parent, &parent[..]);
+        let mut are_written = true;
+        trace_state::write(context, |state| {
+            let state = (&keys.state, state.as_bytes());
+            let headers: &[_] = match (state.1.is_empty(), baggage) {
+                (true, None) => &[parent],
+                (false, None) => &[parent, state],
+                (true, Some(baggage)) => &[parent, baggage],
+                (false, Some(baggage)) => &[parent, state, baggage],
+            };
+            are_written = carrier.replace(&self.headers, headers);
+        });
+        are_written
     }
 
     /// Counts headers of a trace that the carrier refuses.
@@ -277,87 +302,92 @@ impl W3cCodec {
     fn count_refused(&self) {
         self.metrics.add(Counter::EncodingErrors, 1);
     }
+}
 
-    fn extract_trace_state(&self, found: &FoundHeaders<'_>, keys: &TraceKeys) -> TraceState {
-        let count = found.values(&keys.state).count();
-        let stale = if keys.last_counts {
-            count.saturating_sub(1)
-        } else {
-            0
+/// The values of each header that was found, in the order of the carrier.
+#[derive(Default)]
+struct Received<'c> {
+    parents: Values<'c>,
+    states: Values<'c>,
+    baggage: Values<'c>,
+}
+
+type Values<'c> = ShortList<&'c [u8], 1>;
+
+impl W3cCodec {
+    fn extract_any(&self, found: &FoundHeaders<'_>) -> Result<Option<SpanContext>, ExtractError> {
+        let received = self.sorted(found);
+        let trace = match &self.trace {
+            Some(keys) => keys.extract(received.parents.as_slice())?,
+            None => None,
         };
-        TraceState::received(found.values(&keys.state).skip(stale)).unwrap_or_else(|_| {
+        let trace_state = match &self.trace {
+            Some(keys) if trace.is_some() => {
+                self.extract_trace_state(received.states.as_slice(), keys)
+            }
+            _ => TraceState::default(),
+        };
+        let baggage = self.extract_baggage(received.baggage.as_slice(), found.skipped());
+        let context = trace.map_or_else(SpanContext::default, TraceParent::context);
+        let context = context.with_carried(Carried::new(baggage, trace_state));
+        Ok((!context.is_empty()).then_some(context))
+    }
+
+    /// Sorts the headers by their names.
+    fn sorted<'c>(&self, found: &FoundHeaders<'c>) -> Received<'c> {
+        let mut received = Received::default();
+        for (name, value) in found.iter() {
+            let keys = self.trace.as_ref();
+            if self.baggage.as_ref().is_some_and(|key| key.matches(name)) {
+                received.baggage.push(value);
+            } else if keys.is_some_and(|keys| keys.parent.matches(name)) {
+                received.parents.push(value);
+            } else if keys.is_some_and(|keys| keys.state.matches(name)) {
+                received.states.push(value);
+            }
+        }
+        received
+    }
+
+    fn extract_trace_state(&self, values: &[&[u8]], keys: &TraceKeys) -> TraceState {
+        let values = match values {
+            [.., last] if keys.last_counts => std::slice::from_ref(last),
+            values => values,
+        };
+        TraceState::received(values.iter().copied()).unwrap_or_else(|_| {
             self.metrics.add(Counter::DecodingErrors, 1);
             TraceState::default()
         })
     }
 
-    fn extract_baggage(&self, found: &FoundHeaders<'_>) -> Baggage {
-        let Some(BaggageKey { key, .. }) = &self.baggage else {
+    /// Reads baggage. Counts items that were left out, here or before.
+    fn extract_baggage(&self, values: &[&[u8]], skipped: u64) -> Baggage {
+        if self.baggage.is_none() {
             return Baggage::default();
-        };
+        }
         let mut received = ReceivedMembers::default();
-        received.reserve(found.values(key));
-        for header in found.values(key) {
+        received.reserve(values);
+        for header in values {
             received.read(header);
         }
-        let (baggage, skipped) = received.build();
-        let skipped = skipped + found.skipped();
+        let (baggage, malformed) = received.build();
+        let skipped = skipped + malformed;
         if skipped > 0 {
             self.metrics.add(Counter::BaggageItemsSkipped, skipped);
         }
         baggage
     }
-
-    fn inject_baggage(
-        &self,
-        baggage: &Baggage,
-        BaggageKey { key, set }: &BaggageKey,
-        carrier: &mut dyn TextMapWriter,
-    ) {
-        let (text, mut skipped) = baggage::print(baggage);
-        let header = [(key, text.as_bytes())];
-        let header = if text.is_empty() { &[] } else { &header[..] };
-        if !carrier.replace(set, header) {
-            skipped = baggage.len() as u64;
-        }
-        if skipped > 0 {
-            self.metrics.add(Counter::BaggageItemsSkipped, skipped);
-        }
-    }
 }
 
 impl TraceKeys {
-    /// Writes both headers in place of those of `owned`. Returns false if the carrier refuses one; `tracestate` is then
-    /// removed, because it says nothing without `traceparent`.
-    fn inject(
-        &self,
-        context: &SpanContext,
-        parent: &TraceParent,
-        owned: &HeaderSet,
-        carrier: &mut dyn TextMapWriter,
-    ) -> bool {
-        let parent = parent.print();
-        let mut is_whole = true;
-        trace_state::write(context, |state| {
-            let headers = [(&self.parent, &parent[..]), (&self.state, state.as_bytes())];
-            let count = if state.is_empty() { 1 } else { 2 };
-            is_whole = carrier.replace(owned, &headers[..count]);
-            if !is_whole {
-                carrier.remove_where(&|key| self.state.matches(key));
-            }
-        });
-        is_whole
-    }
-
     /// Reads the trace.
-    fn extract(&self, found: &FoundHeaders<'_>) -> Result<Option<TraceParent>, ExtractError> {
-        let mut values = found.values(&self.parent);
-        let Some(value) = values.next() else {
+    fn extract(&self, values: &[&[u8]]) -> Result<Option<TraceParent>, ExtractError> {
+        let Some(value) = values.first() else {
             return Ok(None);
         };
-        let parsed = match values.next() {
-            None => TraceParent::parse(value),
-            Some(_) => self.extract_repeated(found),
+        let parsed = match values {
+            [value] => TraceParent::parse(value),
+            _ => self.extract_repeated(values),
         };
         let corrupted = |rule| ExtractError::corrupted(self.parent.as_str(), rule, value);
         parsed.map(Some).map_err(corrupted)
@@ -365,10 +395,10 @@ impl TraceKeys {
 
     /// Reads the trace of several headers: the last valid one, or else the one that all of them name.
     #[cold]
-    fn extract_repeated(&self, found: &FoundHeaders<'_>) -> Result<TraceParent, &'static str> {
-        let mut parents = found.values(&self.parent).map(TraceParent::parse);
+    fn extract_repeated(&self, values: &[&[u8]]) -> Result<TraceParent, &'static str> {
+        let mut parents = values.iter().map(|value| TraceParent::parse(value));
         let chosen = if self.last_counts {
-            parents.filter_map(Result::ok).last()
+            parents.filter_map(Result::ok).next_back()
         } else {
             let first = parents.next().and_then(Result::ok);
             first.filter(|first| parents.all(|other| other == Ok(*first)))

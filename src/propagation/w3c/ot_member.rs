@@ -3,11 +3,8 @@
 //! A trace is kept if its random value is at least the threshold. Both have 56 bits. A program that counts traces can
 //! tell from the threshold how many a kept one stands for.
 
-use crate::model::{TraceState, hex_digits};
+use crate::model::{OT_KEY, TraceState, hex_digits};
 use crate::propagation::coding::take_hex;
-
-/// The key of the member.
-pub(super) const KEY: &str = "ot";
 
 /// The most characters that the value may have.
 const MAX_CHARS: usize = 256;
@@ -25,7 +22,7 @@ impl<'t> OtMember<'t> {
     /// Returns the member, which is empty if the list has none.
     pub(super) fn of(trace_state: &'t TraceState) -> Self {
         Self {
-            value: trace_state.get(KEY).unwrap_or_default(),
+            value: trace_state.get(OT_KEY).unwrap_or_default(),
         }
     }
 
@@ -224,7 +221,7 @@ mod tests {
             assert_eq!(Some(text.value()), expected.strip_prefix("ot="));
             assert_eq!(member(text.value()).threshold(), Some(threshold));
             let alone = text.member().parse::<TraceState>().expect("well-formed");
-            assert_eq!(alone.get(KEY), Some(text.value()));
+            assert_eq!(alone.get(OT_KEY), Some(text.value()));
         }
     }
 
