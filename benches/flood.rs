@@ -6,8 +6,8 @@
 //! cargo bench --bench flood --features testkit -- --rate 1000000
 //! ```
 //!
-//! Two threads finish spans as fast as they can, or as many a second as `--rate` says: far faster than a collector takes
-//! them, so most find no room in the queue. At a rate each request is timed, which shows whether a thread ever waits.
+//! Two threads finish spans as fast as they can, or as many a second as `--rate` says: far faster than a collector
+//! takes them, so most find no room in the queue. At a rate each request is timed, which shows whether a thread waits.
 //! The program prints counts and the memory of the process while the flood lasts. It fails unless, at the end, finished
 //! spans are those sent and those dropped, and those sent are those that the collector has decoded.
 
