@@ -174,13 +174,14 @@ mod tests {
     use crate::metrics::{Counter, Metrics};
     use crate::model::{Recording, TagNames, TagRef, Timestamp, field};
     use crate::record::counted_tracer::CountedTracer;
+    use crate::record::finish::finish_now;
     use crate::record::wire::encode::write_log;
     use crate::record::{
         Budget, Limits, Recorder, SharedPool, SlotLimit, SpanClock, SpanQueue, release_slots,
     };
     use crate::sampler::Interests;
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
     use std::thread;
 
     struct Fixture {
@@ -295,6 +296,44 @@ mod tests {
         let mut counts = Vec::new();
         queue.drain(|span| counts.push((span.tags().count(), span.logs().count())));
         assert_eq!(counts, [(0, 0), (1, 0), (0, 1)]);
+    }
+
+    #[test]
+    fn every_start_without_a_worker_asks_for_one() {
+        let fixture = fixture();
+        let queue = &fixture.recorder.queue;
+        let (asked, is_refused) = (
+            Arc::new(AtomicUsize::new(0)),
+            Arc::new(AtomicBool::new(true)),
+        );
+        let (asks, refuses) = (asked.clone(), is_refused.clone());
+        queue.on_need(move |_| {
+            asks.fetch_add(1, Relaxed);
+            !refuses.load(Relaxed)
+        });
+        let counters = (Counter::StartedSpansSampled, None);
+        // As a tracer does: the fast path first, and a count at the end.
+        let start_and_finish = || {
+            let fast = SpanSlot::try_vacant(&fixture.recorder, counters);
+            let is_fast = fast.is_some();
+            let slow = || SpanSlot::vacant(&fixture.tracer, &fixture.recorder, &fixture.slots);
+            let mut slot = fast.unwrap_or_else(slow);
+            slot.begin(Flags::SAMPLED, false, "name".into());
+            if !is_fast {
+                queue.count_both(counters);
+            }
+            finish_now(SpanHandle::new(slot), true);
+            is_fast
+        };
+        assert!(!start_and_finish() && start_and_finish(), "one slot");
+        queue.need_worker();
+        for n in 1..=3 {
+            assert!(!start_and_finish());
+            assert_eq!(asked.load(Relaxed), n);
+        }
+        is_refused.store(false, Relaxed);
+        assert!(!start_and_finish() && start_and_finish());
+        assert_eq!(asked.load(Relaxed), 4);
     }
 
     #[test]

@@ -97,10 +97,15 @@ impl SpanQueue {
         self.state_id.load(Ordering::Relaxed)
     }
 
-    /// Returns the state id, with what happened before it was renewed.
+    /// Returns the state id that a thread's state may take, with what happened before it was renewed. Without a worker
+    /// it is one that no start recognizes, so that every start asks for one.
     pub(crate) fn state_id_in_order(&self) -> u64 {
-        // Acquire: pairs with `renew_state_id`.
-        self.state_id.load(Ordering::Acquire)
+        // Acquire: pairs with `renew_state_id`. Read first: who sees the id of `need_worker` sees its flag too.
+        let id = self.state_id.load(Ordering::Acquire);
+        match self.process().needs_worker.load(Ordering::Relaxed) {
+            true => NO_STATE,
+            false => id,
+        }
     }
 
     /// Sends every thread of the tracer off the fast path once.
@@ -129,12 +134,17 @@ impl SpanQueue {
     /// Starts a worker if none is running. A thread calls this at a span that found no vacant slot or no current state,
     /// which in a forked child is the first span. May run user code.
     pub(crate) fn enter(&self) {
-        if self.process().needs_worker.swap(false, Ordering::Relaxed) && !self.is_closed() {
+        let needs_worker = &self.process().needs_worker;
+        // Looked at first: a thread that uses several tracers in turn calls this at most of its spans.
+        if needs_worker.load(Ordering::Relaxed)
+            && needs_worker.swap(false, Ordering::Relaxed)
+            && !self.is_closed()
+        {
             self.wake(true);
         }
     }
 
-    /// Notes that no worker could be started. The next start on any thread leaves the fast path and tries again, by
+    /// Notes that no worker could be started. Until one is, every start leaves the fast path and tries again, by
     /// [`enter`](Self::enter).
     pub(crate) fn need_worker(&self) {
         self.process().needs_worker.store(true, Ordering::Relaxed);
@@ -361,6 +371,9 @@ impl SpanQueue {
         &self.metrics
     }
 }
+
+/// A state id that no queue has.
+const NO_STATE: u64 = u64::MAX;
 
 /// Returns an id that no queue has had.
 fn new_state_id() -> u64 {

@@ -51,7 +51,8 @@
 //! # Without a worker
 //!
 //! If no worker thread can be started, every start should try again until one can. So the queue takes a new id for its
-//! states then, as for `reseed`, and a start that did not find its state asks for a worker
+//! states then, as for `reseed`, and no state takes it before there is a worker: counting or finishing a span would put
+//! the thread back on the fast path. A start that did not find its state asks for a worker
 //! ([`vacant`](crate::record::SpanSlot::vacant)).
 //!
 //! # Forked child

@@ -26,13 +26,12 @@ impl SpanSlot {
     where
         L: Decider + 'static,
     {
-        let is_current = current(&recorder.queue).is_some();
-        let slot = take_slot(&recorder.queue, pool);
-        if !is_current {
-            // After the slot was taken, which puts the thread on the fast path: a failure takes it off again.
+        if current(&recorder.queue).is_none() {
+            // Before the thread's state is looked for: without a worker that does not put it on the fast path.
             recorder.queue.enter();
         }
-        slot.unwrap_or_else(|| Self::allocate(tracer.clone(), recorder.clone(), pool.clone()))
+        take_slot(&recorder.queue, pool)
+            .unwrap_or_else(|| Self::allocate(tracer.clone(), recorder.clone(), pool.clone()))
     }
 
     /// Like [`vacant`](Self::vacant), but returns `None` unless the thread used this tracer last and has a slot in its

@@ -45,7 +45,7 @@ impl ThreadState {
         let writer = queue.new_writer()?;
         let metrics = queue.metrics();
         Some(Self {
-            state_id: Cell::new(queue.state_id()),
+            state_id: Cell::new(queue.state_id_in_order()),
             queue: queue.id(),
             key: queue.key(),
             writer,
