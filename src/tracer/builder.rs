@@ -331,7 +331,7 @@ impl TracerBuilder {
         self
     }
 
-    /// Sets how many spans may be open at once and record. Defaults to 1,000,000.
+    /// Sets how many spans may be open at once and record; at least 1. Defaults to 1,000,000.
     ///
     /// A span that starts beyond that still has ids and passes its context on, but keeps no tags, logs or references.
     /// If its trace is sampled, it is lost as [`DropCause::OpenCap`](crate::metrics::DropCause) when it finishes. The

@@ -18,9 +18,10 @@ impl SlotLimit {
     /// The number of slots that a tracer may have unless the program says otherwise.
     pub(crate) const DEFAULT: usize = 1_000_000;
 
+    /// Makes the limit of a tracer that has no slots yet. It may have one at least.
     pub(crate) fn new(most: usize) -> Self {
         Self {
-            most,
+            most: most.max(1),
             count: PerProcess::new(AtomicUsize::new(0)),
         }
     }
@@ -55,6 +56,12 @@ mod tests {
         assert!(limit.try_add() && limit.try_add());
         assert!(!limit.try_add() && !limit.try_add());
         limit.remove();
+        assert!(limit.try_add() && !limit.try_add());
+    }
+
+    #[test]
+    fn one_span_may_be_open_whatever_the_limit() {
+        let limit = SlotLimit::new(0);
         assert!(limit.try_add() && !limit.try_add());
     }
 }
