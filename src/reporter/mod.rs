@@ -56,7 +56,9 @@
 //! # How do I write a reporter?
 //!
 //! Only [`report`](Reporter::report) is required. It runs on the worker's thread, so a slow reporter does not slow the
-//! program down, and the queue fills instead.
+//! program down, and the queue fills instead. No span starts in a call of a reporter, by any tracer: all are no-op spans,
+//! because a span about reporting spans would have to be reported, too. To trace again what it takes, a reporter hands
+//! it to another thread.
 //!
 //! ```
 //! use std::sync::mpsc::{Sender, channel};
