@@ -84,7 +84,8 @@ pub(super) fn whole(value: &Value) -> Option<(i128, bool)> {
         _ => return None,
     };
     let rounded = |double: f64| (double.floor() as i128, double.fract() == 0.0);
-    let double = double.filter(|double| double.is_finite());
+    // The conversion would make the nearest number of all others.
+    let double = double.filter(|double| double.abs() < i128::MAX as f64);
     whole
         .map(|whole| (whole, true))
         .or_else(|| double.map(rounded))
@@ -157,6 +158,12 @@ mod tests {
             ("2.9", Some((2, false))),
             ("-0.5", Some((-1, false))),
             ("18446744073709551615", Some((u64::MAX.into(), true))),
+            (
+                r#""1e38""#,
+                Some((99_999_999_999_999_997_748_809_823_456_034_029_568, true)),
+            ),
+            (r#""-1e39""#, None),
+            (r#""-inf""#, None),
             (r#""five""#, None),
             (r#""NaN""#, None),
             (r#""""#, None),

@@ -12,7 +12,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::decode::json::{Json, whole};
-use crate::decode::otlp_json::schema::{Field, REQUEST, Type};
+use crate::decode::otlp_json::schema::{Field, REQUEST, STRING_VALUE, Type};
 use crate::decode::{Reason, ReceivedBatch, otlp_request};
 
 /// Reads an `ExportTraceServiceRequest` in JSON, by way of its protobuf, in one pass.
@@ -176,8 +176,11 @@ fn write_field(out: &mut Vec<u8>, number: u32, kind: Type, raw: &RawValue) -> Re
         }
         Type::Id => {
             let id = text(&json).and_then(|text| {
+                // No text is an id in both: 22 letters of base64 may be hex digits, but those of 11 bytes.
                 let is_id = |bytes: &Vec<u8>| [16, 8].contains(&bytes.len());
-                unhex(text).or_else(|| unbase64(text).filter(is_id))
+                let hex = unhex(text);
+                let base64 = || unbase64(text).filter(is_id);
+                hex.clone().filter(is_id).or_else(base64).or(hex)
             });
             write_bytes(out, number, &id.ok_or_else(|| wrong("hex digits", &json))?);
         }
@@ -198,9 +201,17 @@ fn write_field(out: &mut Vec<u8>, number: u32, kind: Type, raw: &RawValue) -> Re
                 _ => integer(&json),
             };
             let value = value.ok_or_else(|| wrong("a whole number", &json))?;
-            write_varint(out, u64::from(number) << 3);
-            // Negative numbers are as large as those of 64 bits can be.
-            write_varint(out, value as u64);
+            match i64::try_from(value) {
+                Ok(value) => {
+                    write_varint(out, u64::from(number) << 3);
+                    write_varint(out, value.cast_unsigned());
+                }
+                // Programs in JavaScript have such numbers. Another number in its place would be wrong.
+                Err(_) if matches!(kind, Type::Int) => {
+                    write_bytes(out, STRING_VALUE, value.to_string().as_bytes());
+                }
+                Err(_) => return Err(wrong("a number of an enumeration", &json)),
+            }
         }
         Type::Fixed64 => {
             let value = number_of(&json).and_then(|(value, _)| u64::try_from(value).ok());
@@ -259,8 +270,7 @@ fn write_varint(out: &mut Vec<u8>, mut value: u64) {
 /// Reads a whole number.
 fn integer(json: &Json<'_>) -> Option<i128> {
     let (number, is_whole) = number_of(json)?;
-    let range = i128::from(i64::MIN)..=i128::from(u64::MAX);
-    (is_whole && range.contains(&number)).then_some(number)
+    is_whole.then_some(number)
 }
 
 fn number_of(json: &Json<'_>) -> Option<(i128, bool)> {

@@ -11,6 +11,7 @@ pub(super) enum Type {
     /// Bytes in base64.
     Bytes,
     Bool,
+    /// A whole number of `ANY_VALUE`, which becomes its text beyond 64 bits with a sign.
     Int,
     /// A number, or its name without this prefix.
     Enum(&'static str, &'static [&'static str]),
@@ -68,7 +69,7 @@ static KEY_VALUE: [Field; 2] = [
     ("value", 2, Type::Message(&ANY_VALUE)),
 ];
 static ANY_VALUE: [Field; 7] = [
-    ("stringValue", 1, Type::Text),
+    ("stringValue", STRING_VALUE, Type::Text),
     ("boolValue", 2, Type::Bool),
     ("intValue", 3, Type::Int),
     ("doubleValue", 4, Type::Double),
@@ -76,6 +77,7 @@ static ANY_VALUE: [Field; 7] = [
     ("kvlistValue", 6, Type::Message(&KEY_VALUE_LIST)),
     ("bytesValue", 7, Type::Bytes),
 ];
+pub(super) const STRING_VALUE: u32 = 1;
 static ARRAY: [Field; 1] = [("values", 1, Type::List(&ANY_VALUE))];
 static KEY_VALUE_LIST: [Field; 1] = [("values", 1, Type::List(&KEY_VALUE))];
 const KINDS: [&str; 6] = [

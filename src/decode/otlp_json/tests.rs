@@ -180,6 +180,37 @@ fn other_spellings_are_read() {
 }
 
 #[test]
+fn letters_of_base64_that_are_hex_digits_are_no_hex() {
+    let json = r#"{"resourceSpans":[{"scopeSpans":[{"spans":[
+        {"traceId":"AAAAAAAAAAAABBBBCCCCDA","spanId":"AAAAAAAABBA"},
+        {"traceId":"AAAAAAAAAAAAAAAAAAAAAA","spanId":"AAAAAAAAAAA="}]}]}]}"#;
+    let batches = otlp_json_request(json.as_bytes()).expect("well-formed");
+    assert_eq!((batches[0].spans.len(), batches[0].left_out), (1, 1));
+    let span = &batches[0].spans[0];
+    let trace_id = span.trace_id.to_string();
+    assert_eq!(trace_id.trim_start_matches('0'), "410410820820c");
+}
+
+#[test]
+fn a_number_beyond_64_bits_with_a_sign_is_text() {
+    for (json, expected) in [
+        ("9223372036854775807", TagValue::Long(i64::MAX)),
+        (r#""9223372036854775808""#, "9223372036854775808".into()),
+        ("18446744073709551615", "18446744073709551615".into()),
+        ("1e20", "100000000000000000000".into()),
+        (r#""-9223372036854775809""#, "-9223372036854775809".into()),
+    ] {
+        let json = format!(r#","attributes":[{{"key":"n","value":{{"intValue":{json}}}}}]"#);
+        assert_eq!(
+            span(&json).expect("well-formed").tags,
+            [Tag::new("n", expected)]
+        );
+    }
+    assert!(span(r#","attributes":[{"key":"n","value":{"intValue":1e300}}]"#).is_err());
+    assert!(span(r#","kind":9223372036854775808"#).is_err());
+}
+
+#[test]
 fn an_empty_id_leaves_one_span_out() {
     let json = r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"","spanId":""},
         {"traceId":"0000000000000000000000000000000a","spanId":"000000000000000b"}]}]}]}"#;
