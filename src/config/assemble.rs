@@ -29,6 +29,7 @@ impl Config {
             return Ok(JaegerTracer::disabled());
         }
         let mut warnings = self.warnings.clone();
+        warnings.extend(self.way_without_effect());
         warnings.extend(self.dev_without_effect());
         warnings.extend(self.rpc_metrics_without_effect());
         let built = self
@@ -186,6 +187,18 @@ impl Config {
             },
             _ => self.flush_interval.clone(),
         }
+    }
+
+    /// Returns a warning if a variable names a way and the code says where spans go. The host of the agent may still
+    /// be the one that is asked for strategies.
+    pub(super) fn way_without_effect(&self) -> Option<ConfigProblem> {
+        let (Source::Variable(variable), Some(_)) = (self.sending.source(), &self.reporter) else {
+            return None;
+        };
+        let is_asked = matches!(self.sampler.value, SamplerChoice::Remote(_))
+            && self.remote.asks_agent(&self.agent, variable);
+        let because = "the code says where spans go";
+        (!is_asked).then(|| ConfigProblem::no_effect(variable, because))
     }
 
     /// Returns a warning if the embedded agent is asked for and a reporter stands in its place.

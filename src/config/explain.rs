@@ -81,6 +81,7 @@ impl Config {
         Explanation {
             settings,
             passed_over: passed_over
+                .chain(self.way_without_effect())
                 .chain(self.dev_without_effect())
                 .chain(self.rpc_metrics_without_effect())
                 .collect(),

@@ -65,6 +65,10 @@ impl Remote {
         Vec::new()
     }
 
+    pub(super) fn asks_agent(&self, _agent: &Agent, _variable: &'static str) -> bool {
+        false
+    }
+
     pub(super) fn sampler(
         self,
         initial: Initial,

@@ -135,8 +135,9 @@ impl Config {
     /// By default spans go to the agent, or [where variables say](crate::config#where-do-spans-go). Without the feature
     /// `udp` there is no agent, and one of them is required. A line at the start and [`explain`](Self::explain) say if
     /// a variable that names a way has no effect.
-    pub fn reporter(self, reporter: impl Reporter + 'static) -> Self {
-        self.replace_ways(ReporterChoice::new(reporter))
+    pub fn reporter(mut self, reporter: impl Reporter + 'static) -> Self {
+        self.reporter = Some(ReporterChoice::new(reporter));
+        self
     }
 
     /// Sets a sender, which takes batches of spans in place of an agent: the one of a collector, or one of your own.
@@ -159,8 +160,9 @@ impl Config {
     /// Stands for [`reporter`](Self::reporter) with a [`RemoteReporter`](crate::reporter::RemoteReporter); the later of
     /// the two calls counts. Environment: [where spans go](crate::config#where-do-spans-go). A line at the start and
     /// [`explain`](Self::explain) say if a variable that names a way has no effect.
-    pub fn sender(self, sender: impl Sender + 'static) -> Self {
-        self.replace_ways(ReporterChoice::of_sender(sender))
+    pub fn sender(mut self, sender: impl Sender + 'static) -> Self {
+        self.reporter = Some(ReporterChoice::of_sender(sender));
+        self
     }
 
     /// Sets whether a line is written for each span as well.
@@ -350,15 +352,6 @@ impl Config {
         change: impl FnOnce(TracerBuilder) -> TracerBuilder + Send + Sync + 'static,
     ) -> Self {
         self.customize.push(Box::new(change));
-        self
-    }
-
-    /// Sets the reporter. The variable that names a way has then no effect.
-    fn replace_ways(mut self, reporter: ReporterChoice) -> Self {
-        if self.reporter.is_none() {
-            self.warn_of_replaced(self.sending.source(), "the code says where spans go");
-        }
-        self.reporter = Some(reporter);
         self
     }
 

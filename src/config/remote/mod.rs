@@ -12,7 +12,7 @@ use crate::config::agent::Agent;
 use crate::config::error::ConfigProblem;
 use crate::config::explanation::{ExplainedSetting, quoted, row};
 use crate::config::parse::{self, Expected};
-use crate::config::setting::Setting;
+use crate::config::setting::{Setting, Source};
 use crate::config::variables::Variables;
 use crate::redact;
 use crate::reporter::sender::AgentAddress;
@@ -164,6 +164,13 @@ impl Remote {
             redact::value(&endpoint.value)
         );
         Ok((Box::new(sampler), described))
+    }
+
+    /// Returns whether the host of the agent is asked for strategies, and this variable names it.
+    pub(super) fn asks_agent(&self, agent: &Agent, variable: &'static str) -> bool {
+        self.endpoint.value.is_none()
+            && self.host.is_none()
+            && agent.host_of_strategies().source == Source::Variable(variable)
     }
 
     /// Returns the endpoint that is set, or else one of the parts that are.

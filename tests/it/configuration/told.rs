@@ -106,3 +106,26 @@ fn the_line_at_the_start_says_what_the_default_sampler_is() {
         ]
     );
 }
+
+#[test]
+#[cfg(all(feature = "udp", feature = "remote-sampler"))]
+fn the_host_of_an_agent_that_is_asked_for_strategies_has_an_effect() {
+    let host = ("JAEGER_AGENT_HOST", "jaeger");
+    for (set, sampler, told) in [
+        (vec![host], None, false),
+        (vec![host, ("JAEGER_SAMPLER_PORT", "1")], None, false),
+        (vec![host, ("JAEGER_SAMPLER_HOST", "other")], None, true),
+        (vec![("JAEGER_AGENT_PORT", "1")], None, true),
+        (vec![host], Some(ConstSampler::new(true)), true),
+    ] {
+        let config = read(&set).reporter(NullReporter::new());
+        let config = match sampler {
+            Some(sampler) => config.sampler(sampler),
+            None => config,
+        };
+        let explanation = config.explain();
+        let names = names(explanation.passed_over());
+        assert_eq!(names == [set[0].0], told, "{set:?}: {names:?}");
+        assert!(told || names.is_empty(), "{set:?}: {names:?}");
+    }
+}
