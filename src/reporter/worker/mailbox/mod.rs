@@ -212,9 +212,13 @@ impl Mailbox {
     pub(super) fn wake(self: &Arc<Self>, may_start: bool) -> bool {
         let mut state = self.lock();
         state.drain_now = true;
-        let is_idle = state.idle.is_some();
+        if state.idle.is_some() {
+            // There is nobody to wake, which would be a system call at every start while no thread can be started.
+            drop(state);
+            return may_start && self.ensure_running(false);
+        }
         self.wake_worker(state);
-        !is_idle || (may_start && self.ensure_running(false))
+        true
     }
 
     /// Starts a thread for the turn if none runs it. Returns false if none can be started.
