@@ -6,8 +6,8 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
+use crate::bridge::tracing::left_out::run_user_code;
 use crate::bridge::tracing::origin::{Origin, Parent};
-use crate::bridge::tracing::own_work::run_user_code;
 use crate::bridge::tracing::recorded::{MOST_REFERENCES, Recorded, Status};
 use crate::bridge::tracing::settings::Settings;
 use crate::clock::{Moment, deadline_after, instant_now};

@@ -7,7 +7,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::bridge::tracing::deferred_span::DeferredSpan;
 use crate::bridge::tracing::layer::of_span;
-use crate::bridge::tracing::own_work::run_user_code;
+use crate::bridge::tracing::left_out::run_user_code;
 use crate::bridge::tracing::recorded::with_scratch;
 use crate::span::{IntoTag, Span, SpanContext, ToSpanContext};
 

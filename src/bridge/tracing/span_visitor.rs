@@ -4,7 +4,7 @@ use std::fmt;
 use ::tracing::field::{Field, Visit};
 
 use crate::bridge::tracing::fields::Fields;
-use crate::bridge::tracing::own_work::run_user_code;
+use crate::bridge::tracing::left_out::run_user_code;
 use crate::bridge::tracing::recorded::{Recorded, Status};
 use crate::clock::Moment;
 use crate::model::{TagRef, tags};
