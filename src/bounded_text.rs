@@ -1,22 +1,35 @@
+//! The beginnings of texts that may be long.
+
 use std::fmt::{self, Write};
 
+/// Returns the beginning of a text: at most `most` bytes, in whole characters.
+#[inline]
+pub(crate) fn beginning(text: &str, most: usize) -> &str {
+    if text.len() <= most {
+        return text;
+    }
+    let mut end = most;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
 /// The first bytes of a text that is formatted, in whole characters.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct BoundedText {
     text: String,
-    most: usize,
     is_cut: bool,
 }
 
 impl BoundedText {
     /// Formats at most `most` bytes. More than that, like an error of a formatted value, ends the formatting.
     pub(crate) fn of(most: usize, arguments: fmt::Arguments<'_>) -> Self {
-        let mut text = Self {
-            most,
-            ..Self::default()
-        };
-        text.is_cut = text.write_fmt(arguments).is_err();
-        text
+        let mut text = String::new();
+        let is_cut = BoundedWriter::new(&mut text, most)
+            .write_fmt(arguments)
+            .is_err();
+        Self { text, is_cut }
     }
 
     /// Returns the text. If there was more, `cut` returns the bytes to keep, and `…` follows them.
@@ -29,16 +42,55 @@ impl BoundedText {
     }
 }
 
-impl Write for BoundedText {
+/// A writer behind a text that ends the formatting once its room is used up.
+pub(crate) struct BoundedWriter<'t> {
+    text: &'t mut String,
+    room: usize,
+}
+
+impl<'t> BoundedWriter<'t> {
+    pub(crate) fn new(text: &'t mut String, room: usize) -> Self {
+        Self { text, room }
+    }
+}
+
+impl Write for BoundedWriter<'_> {
     fn write_str(&mut self, more: &str) -> fmt::Result {
-        let room = self.most - self.text.len();
-        if more.len() <= room {
-            self.text.push_str(more);
-            return Ok(());
+        let fits = beginning(more, self.room);
+        self.text.push_str(fits);
+        self.room -= fits.len();
+        match fits.len() == more.len() {
+            true => Ok(()),
+            false => Err(fmt::Error),
         }
-        let mut ends = (0..=room).rev();
-        let end = ends.find(|end| more.is_char_boundary(*end));
-        self.text.push_str(&more[..end.unwrap_or(0)]);
-        Err(fmt::Error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_beginning_has_whole_characters() {
+        for (text, most, expected) in [
+            ("", 0, ""),
+            ("ab", 2, "ab"),
+            ("ab", 1, "a"),
+            ("aé", 2, "a"),
+            ("aé", 3, "aé"),
+            ("€€", 5, "€"),
+            ("😀", 3, ""),
+        ] {
+            assert_eq!(beginning(text, most), expected, "{text} {most}");
+        }
+    }
+
+    #[test]
+    fn formatting_ends_where_the_room_ends() {
+        let mut text = "é".to_owned();
+        let mut writer = BoundedWriter::new(&mut text, 3);
+        assert!(write!(writer, "{}{}", 1, 2).is_ok());
+        assert!(write!(writer, "é{}", 3).is_err());
+        assert_eq!(text, "é12");
     }
 }

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
+use crate::bounded_text::beginning;
 use crate::decode::Reason;
 use crate::decode::ReceivedBatch;
 use crate::decode::parts::Parts;
@@ -95,11 +96,7 @@ fn scope_of(scope_spans: &[u8]) -> Result<Scope, Reason> {
 
 /// Returns the longest beginning of whole characters that a scope may have.
 fn cut(mut text: String) -> String {
-    if text.len() > MAX_SCOPE_BYTES {
-        let mut ends = (0..=MAX_SCOPE_BYTES).rev();
-        let end = ends.find(|&end| text.is_char_boundary(end));
-        text.truncate(end.unwrap_or_default());
-    }
+    text.truncate(beginning(&text, MAX_SCOPE_BYTES).len());
     text
 }
 

@@ -1,5 +1,6 @@
 //! How a baggage item is set on a span, within the restrictions of its tracer.
 
+use crate::bounded_text::beginning;
 use crate::metrics::Counter;
 use crate::model::{field, tags};
 use crate::record::SpanSlot;
@@ -88,14 +89,8 @@ fn truncated(value: &str, limit: usize) -> Option<&str> {
     if limit == 0 {
         return None;
     }
-    if value.len() <= limit {
-        return Some(value);
-    }
-    let mut end = limit;
-    while !value.is_char_boundary(end) {
-        end -= 1;
-    }
-    (end > 0).then(|| &value[..end])
+    let start = beginning(value, limit);
+    (!start.is_empty() || value.is_empty()).then_some(start)
 }
 
 #[cfg(test)]

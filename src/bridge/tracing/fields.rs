@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
+use crate::bounded_text::{BoundedWriter, beginning};
 use crate::model::{FieldRef, TagRef};
 
 /// Keys and values in the order in which they came. Texts lie behind each other in one string, so a field costs no
@@ -235,8 +236,7 @@ impl Fields {
 
     #[cold]
     fn push_cut(&mut self, text: &str) {
-        self.text
-            .push_str(&text[..floor_boundary(text, MOST_BYTES)]);
+        self.text.push_str(beginning(text, MOST_BYTES));
         self.text.push('…');
         self.cut += 1;
     }
@@ -251,14 +251,9 @@ impl Fields {
 
     fn format(&mut self, value: fmt::Arguments<'_>) -> Range {
         let start = self.text.len();
-        let mut cutting = Cutting {
-            text: &mut self.text,
-            room: MOST_BYTES,
-            is_cut: false,
-        };
-        // An error is that of the value, or says that the room is used up. What is written so far is kept.
-        let _ = cutting.write_fmt(value);
-        if cutting.is_cut {
+        let mut writer = BoundedWriter::new(&mut self.text, MOST_BYTES);
+        // A value that fails is cut, too: what it has written so far is kept.
+        if writer.write_fmt(value).is_err() {
             self.text.push('…');
             self.cut += 1;
         }
@@ -285,36 +280,6 @@ impl Fields {
 pub(super) struct Mark {
     items: usize,
     text: usize,
-}
-
-/// A writer that ends the formatting of a value that is too long.
-struct Cutting<'a> {
-    text: &'a mut String,
-    room: usize,
-    is_cut: bool,
-}
-
-impl fmt::Write for Cutting<'_> {
-    fn write_str(&mut self, piece: &str) -> fmt::Result {
-        if piece.len() <= self.room {
-            self.room -= piece.len();
-            self.text.push_str(piece);
-            return Ok(());
-        }
-        self.text
-            .push_str(&piece[..floor_boundary(piece, self.room)]);
-        self.room = 0;
-        self.is_cut = true;
-        Err(fmt::Error)
-    }
-}
-
-/// Returns the last boundary between characters at or before `at`, which is within the text.
-fn floor_boundary(text: &str, mut at: usize) -> usize {
-    while !text.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
 }
 
 /// The most bytes of one value. The limits of the span cut it further.

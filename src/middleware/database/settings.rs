@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use crate::bounded_text::beginning;
 use crate::middleware::address::host_and_port;
 use crate::middleware::database::repeats::Repeats;
 use crate::middleware::known_names::KnownNames;
@@ -156,10 +157,7 @@ const RENAMED: [&str; 3] = [tags::DB_TYPE, tags::DB_INSTANCE, tags::PEER_ADDRESS
 /// Returns what may be shown of data: a bounded start without secrets.
 pub(crate) fn shown_data(data: &str) -> Cow<'_, str> {
     // A cut may take the part by which a secret is known, so it is far behind what a tag holds.
-    let end = data.len().min(MAX_DATA);
-    let ends = end.saturating_sub(3)..=end;
-    let end = ends.rev().find(|end| data.is_char_boundary(*end));
-    redact::data::data(&data[..end.unwrap_or(0)])
+    redact::data::data(beginning(data, MAX_DATA))
 }
 
 /// The number of bytes of data that are read.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Buf;
 use http::{HeaderMap, header};
 
+use crate::bounded_text::beginning;
 use crate::middleware::http::redact;
 use crate::middleware::pieces::each_piece;
 use crate::redact::data::{data, push_query};
@@ -46,7 +47,7 @@ impl Contents {
     fn begin(span: &Span, query: Option<&str>, headers: &HeaderMap) -> Self {
         if let Some(query) = query {
             let mut shown = String::new();
-            push_query(&mut shown, cut(query));
+            push_query(&mut shown, beginning(query, LONGEST));
             span.set_tag("http.query", shown.trim_start_matches('?'));
         }
         record_headers(span, "http.request_headers", headers);
@@ -154,13 +155,6 @@ fn record_headers(span: &Span, key: &str, headers: &HeaderMap) {
     }
     let lines = lines.trim_end();
     span.set_tag(key, (!lines.is_empty()).then_some(lines));
-}
-
-/// Returns the start of a query that is read.
-fn cut(query: &str) -> &str {
-    let mut ends = (0..=query.len().min(LONGEST)).rev();
-    let end = ends.find(|end| query.is_char_boundary(*end));
-    &query[..end.unwrap_or(0)]
 }
 
 /// The starts of the names of headers that hold baggage, which is not a part of the request.

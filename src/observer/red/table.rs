@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::sync::{Arc, Weak};
 
+use crate::bounded_text::beginning;
 use crate::model::SpanKind;
 use crate::observer::ObservedSpan;
 use crate::observer::red::registry::ThreadSeries;
@@ -218,14 +219,7 @@ impl Drop for ThreadTable {
 /// Returns the part of a name that counts: at most [`MAX_NAME_BYTES`].
 #[inline]
 pub(super) fn cut(name: &str) -> &str {
-    if name.len() <= MAX_NAME_BYTES {
-        return name;
-    }
-    let mut end = MAX_NAME_BYTES;
-    while !name.is_char_boundary(end) {
-        end -= 1;
-    }
-    &name[..end]
+    beginning(name, MAX_NAME_BYTES)
 }
 
 #[inline]

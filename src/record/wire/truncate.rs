@@ -1,5 +1,6 @@
 //! Cuts tags and text that are longer than the limits.
 
+use crate::bounded_text::beginning;
 use crate::model::TagRef;
 use crate::record::wire::encode::write_tag;
 use crate::record::wire::limits::Limits;
@@ -58,11 +59,7 @@ pub(crate) fn cut(text: &str, limit: usize) -> Option<String> {
         return None;
     }
     let mark = if limit >= MARK.len() { MARK } else { "" };
-    let mut end = limit - mark.len();
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    Some([&text[..end], mark].concat())
+    Some([beginning(text, limit - mark.len()), mark].concat())
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::bounded_text::beginning;
 use crate::model::{SpanId, SpanKind, TraceId};
 use crate::observer::ObservedSpan;
 use crate::watch::open_spans::id_hash::IdHash;
@@ -279,14 +280,7 @@ fn start_time(nanos: i64) -> SystemTime {
 fn name_of(span: &ObservedSpan<'_>) -> Cow<'static, str> {
     match span.static_name() {
         Some(name) => Cow::Borrowed(name),
-        None => {
-            let name = span.operation_name();
-            let mut end = name.len().min(MAX_NAME_BYTES);
-            while !name.is_char_boundary(end) {
-                end -= 1;
-            }
-            Cow::Owned(name[..end].to_owned())
-        }
+        None => Cow::Owned(beginning(span.operation_name(), MAX_NAME_BYTES).to_owned()),
     }
 }
 

@@ -1,5 +1,7 @@
 //! The bound of an answer.
 
+use crate::bounded_text::beginning;
+
 /// The bytes of text that an answer may still take.
 ///
 /// An answer is read by a language model, which has little room, and stands in it twice: as data and as text.
@@ -42,8 +44,7 @@ impl Allowance {
             return text.to_owned();
         }
         self.has_cut = true;
-        let end = (0..=most).rev().find(|&end| text.is_char_boundary(end));
-        let cut = &text[..end.unwrap_or(0)];
+        let cut = beginning(text, most);
         self.left -= cut.len();
         format!("{cut}…")
     }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use regex_lite::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 
+use crate::bounded_text::beginning;
 use crate::clock::{deadline_after, instant_now};
 use crate::dev::server::conditions;
 use crate::dev::server::query::dependencies::calls;
@@ -190,9 +191,7 @@ impl Pattern {
         if instant_now() >= self.deadline {
             return Err("the pattern takes too long: ask for a simpler one".to_owned());
         }
-        let mut ends = (0..=name.len().min(MAX_NAME)).rev();
-        let end = ends.find(|&end| name.is_char_boundary(end));
-        Ok(regex.is_match(&name[..end.unwrap_or(0)]))
+        Ok(regex.is_match(beginning(name, MAX_NAME)))
     }
 }
 
