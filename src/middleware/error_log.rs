@@ -61,7 +61,8 @@ pub(crate) fn chain<E: 'static>(error: &E) -> impl Iterator<Item = &(dyn Error +
         .flat_map(|known| known.iter())
         .find_map(|as_error| as_error(error));
     // A chain of causes may be a circle.
-    std::iter::successors(first, |error| (*error).source()).take(32)
+    let causes = std::iter::successors(first, |error| (*error).source()).take(32);
+    causes.map(unwrapped)
 }
 
 struct ErrorTexts {
@@ -217,6 +218,20 @@ fn reqwest_kind(error: &(dyn Error + 'static)) -> Option<&'static str> {
 #[cfg(not(feature = "reqwest"))]
 fn reqwest_kind(_error: &(dyn Error + 'static)) -> Option<&'static str> {
     None
+}
+
+/// Returns the error inside of one that has the text and the causes of another one, and is none of them.
+#[cfg(feature = "reqwest")]
+fn unwrapped<'e>(error: &'e (dyn Error + 'static)) -> &'e (dyn Error + 'static) {
+    match error.downcast_ref() {
+        Some(reqwest_middleware::Error::Reqwest(inner)) => inner,
+        Some(reqwest_middleware::Error::Middleware(inner)) => &**inner,
+        None => error,
+    }
+}
+#[cfg(not(feature = "reqwest"))]
+fn unwrapped<'e>(error: &'e (dyn Error + 'static)) -> &'e (dyn Error + 'static) {
+    error
 }
 
 #[cfg(feature = "tonic")]

@@ -1,5 +1,7 @@
 //! Tests of spans for the requests of reqwest, over loopback.
 
+mod ends;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
