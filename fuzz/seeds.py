@@ -180,6 +180,36 @@ def raw_requests():
     yield b"v\0PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 
+STRATEGY_FILES = [
+    b'{"default_strategy":{"type":"probabilistic","param":0.5}}',
+    b'{"service_strategies":[{"service":"shop","type":"ratelimiting","param":5,"operation_strategies":[]},'
+    b'{"service":"pay","type":"probabilistic","param":1,"operation_strategies":[{"operation":"a","type":'
+    b'"probabilistic","param":0.25},{"operation":"b","type":"ratelimiting","param":2}]}],"default_strategy":'
+    b'{"type":"probabilistic","param":0.1,"operation_strategies":[{"operation":"/health","type":"probabilistic",'
+    b'"param":0.0}]}}',
+    b'{"default_strategy":null,"service_strategies":null}',
+    b"null",
+]
+CREDITS = [
+    b'{"balances":[{"operation":"a","balance":1.5},{"operation":"b","balance":99}]}',
+    b'{"balances":[{"operation":"a","balance":1e3}]}',
+    b'{"balances":null}',
+    b'{"balances":[{"operation":"a","balance":-1}]}',
+    DIALECTS[1],
+]
+RESTRICTIONS = [
+    b'[{"baggageKey":"user-id","maxValueLength":36},{"baggageKey":"a","maxValueLength":64}]',
+    b'[{"baggageKey":"a","maxValueLength":-1},{"baggageKey":"a","maxValueLength":9223372036854775807}]',
+    b"[]",
+    DIALECTS[1],
+]
+IDENTITIES = [
+    b'{"name":"tracehound","version":"0.1.0","agent":"127.0.0.1:6831"}',
+    b'{"name":"tracehound","version":"2.0.0-rc.1+x","agent":"[::1]:7000","sampling":"127.0.0.1:5778","more":[]}',
+    b'{"name":"jaeger","version":"2.0.0","agent":"203.0.113.9:6831"}',
+]
+
+
 TRACE_FILE = (
     b'{"data":[{"traceID":"a","processes":{"p1":{"serviceName":"shop","tags":[{"key":"k","value":"v"}]}},"spans":['
     b'{"traceID":"a","spanID":"b","flags":1,"operationName":"get","startTime":1700000000000000,"duration":5,'
@@ -292,6 +322,15 @@ def seeds():
         yield "agent_tools", message
     for request in raw_requests():
         yield "http_bytes", request
+    for file in STRATEGY_FILES:
+        for service in [b"shop", b"pay", b""]:
+            yield "strategy_file", service + b"\n" + file
+    for target, answers in [("credits_reply", CREDITS), ("restrictions_reply", RESTRICTIONS)]:
+        for answer in answers:
+            yield target, answer
+        yield target, SEPARATOR.join(answers)
+    for identity in IDENTITIES:
+        yield "identity_answer", b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n" + identity
     yield "trace_file", TRACE_FILE
     for packet in packets(entries("spans_binary.json")):
         yield "thrift_decode", BINARY + packet

@@ -8,11 +8,14 @@ mod agent;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use crate::decode::{
     ReceivedBatch, otlp_json_request, otlp_request, post_spans_request, zipkin_list,
 };
+use crate::dev::server::peer::Peer;
+use crate::dev::strategies::Strategies;
 #[cfg(feature = "tower")]
 pub use crate::fuzzing::agent::{Agent, Port};
 #[cfg(feature = "otlp")]
@@ -25,7 +28,9 @@ use crate::reporter::sender::OtlpSender;
 #[cfg(feature = "otlp")]
 pub use crate::reporter::sender::ReplyRead;
 use crate::reporter::{OwnedSpan, from_wire};
+use crate::restrictions::RemoteRestrictions;
 use crate::thrift::{self, Batch, Protocol};
+use crate::throttler::RemoteThrottler;
 use crate::view::waterfall::{Style, draw};
 use crate::view::{OpenSpan, ReceivedSpan, Trace};
 
@@ -117,6 +122,47 @@ pub fn read_otlp_reply(
         body: body.to_vec(),
         is_whole,
     })
+}
+
+/// Reads a file of sampling strategies as the embedded agent does. Returns its answer for a service, and the notes that
+/// the file is worth.
+///
+/// # Errors
+///
+/// When the file cannot be used, with the reason.
+pub fn strategy(file: &[u8], service: &str) -> Result<(String, String), String> {
+    match Strategies::parse(file) {
+        Ok((strategies, notes)) => Ok((strategies.answer(service), notes.to_string())),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Gives an answer of an agent to a throttler.
+///
+/// # Errors
+///
+/// When the answer is not a list of balances, with the reason.
+pub fn take_credits(throttler: &RemoteThrottler, json: &[u8]) -> Result<(), String> {
+    throttler.take(json).map(drop)
+}
+
+/// Gives an answer of an agent to baggage restrictions. Returns the line that tells of a change.
+///
+/// # Errors
+///
+/// When the answer is not a list of keys, with the reason.
+pub fn take_restrictions(
+    restrictions: &RemoteRestrictions,
+    json: &[u8],
+) -> Result<Option<String>, String> {
+    restrictions.take(json)
+}
+
+/// Reads the answer of a server that may be another embedded agent. Returns its version, and the addresses at which it
+/// takes spans and answers with strategies.
+pub fn peer(answer: &[u8]) -> Option<(String, SocketAddr, Option<SocketAddr>)> {
+    let peer = Peer::of_answer((Ipv4Addr::LOCALHOST, 1).into(), answer)?;
+    Some((peer.version, peer.agent, peer.sampling))
 }
 
 /// Hides the secrets of a text as spans and diagnostics show it.

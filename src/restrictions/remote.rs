@@ -97,6 +97,14 @@ impl RemoteRestrictions {
     }
 }
 
+#[cfg(tracehound_fuzz)]
+impl RemoteRestrictions {
+    /// Takes an answer of an agent, as if it had been asked.
+    pub(crate) fn take(&self, json: &[u8]) -> Result<Option<String>, String> {
+        self.list.take(json)
+    }
+}
+
 impl BaggageRestrictions for RemoteRestrictions {
     fn attach(&mut self, services: &Services) {
         if let Some(initial) = &mut self.initial {

@@ -113,6 +113,14 @@ impl RemoteThrottler {
     }
 }
 
+#[cfg(tracehound_fuzz)]
+impl RemoteThrottler {
+    /// Takes an answer of an agent, as if it had been asked.
+    pub(crate) fn take(&self, json: &[u8]) -> Result<Option<String>, String> {
+        self.credits.take(json)
+    }
+}
+
 fn first_requests(clock: &Clock) -> RateLimiter {
     RateLimiter::with_capacity(1.0, FIRST_REQUESTS, clock.clone())
 }

@@ -56,8 +56,12 @@ impl Peer {
     }
 
     fn ask_within(viewer: SocketAddr, timeout: Duration) -> Option<Self> {
-        let answer = exchange(viewer, timeout)?;
-        let text = std::str::from_utf8(&answer).ok()?;
+        Self::of_answer(viewer, &exchange(viewer, timeout)?)
+    }
+
+    /// Reads the whole answer of a server that listens at `viewer`.
+    pub(crate) fn of_answer(viewer: SocketAddr, answer: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(answer).ok()?;
         let (head, body) = text.split_once("\r\n\r\n")?;
         if !head.starts_with("HTTP/1.1 200 ") {
             return None;

@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::clock::instant_now;
 use crate::decode::ReceivedBatch;
 pub(crate) use crate::dev::strategies::adaptive::AdaptiveStrategies;
-use crate::dev::strategies::document::Strategies;
+pub(crate) use crate::dev::strategies::document::Strategies;
 use crate::diagnostics::Diagnostics;
 
 /// The strategies that an agent serves.
