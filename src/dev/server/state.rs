@@ -294,6 +294,9 @@ impl ServerState {
     }
 }
 
+/// The length of the largest UDP datagram.
+const MAX_DATAGRAM: usize = 65_536;
+
 #[cfg(not(test))]
 pub(crate) use self::unwatched::assert_unlocked;
 #[cfg(not(test))]
@@ -337,6 +340,3 @@ mod watched {
         );
     }
 }
-
-/// The length of the largest UDP datagram.
-const MAX_DATAGRAM: usize = 65_536;
