@@ -219,3 +219,33 @@ impl fmt::Display for Throughput {
         write!(f, "probabilistic {rate}, lowerbound {lower_bound}/s")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::model::{Process, TraceId};
+
+    #[test]
+    fn the_users_clock_stays_and_the_tracers_replaces_none() {
+        for has_own in [false, true] {
+            let [own, tracers] = [ManualClock::default(), ManualClock::default()];
+            let mut sampler = GuaranteedThroughputSampler::new(SamplingRate::ZERO, 1.into());
+            if has_own {
+                sampler = sampler.clock(own.clone());
+            }
+            let services = Services::detached(Process::new("shop", vec![]));
+            sampler.attach(&services.with_clock(tracers.clone()));
+            let id = TraceId::new(0, 1).expect("not zero");
+            let root = SpanView::new(id, "checkout", true);
+            let keeps = || matches!(sampler.on_create_span(&root), SamplingDecision::Sample(_));
+            assert!(keeps() && !keeps(), "one in a burst");
+            tracers.advance(Duration::from_secs(1));
+            assert_eq!(keeps(), !has_own);
+            own.advance(Duration::from_secs(1));
+            assert_eq!(keeps(), has_own);
+        }
+    }
+}

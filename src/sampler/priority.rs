@@ -200,25 +200,71 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
+    use crate::model::Process;
 
-    struct Closing(Arc<AtomicU32>);
+    /// A sampler that counts its calls.
+    #[derive(Clone, Default)]
+    struct Part {
+        attached: Arc<AtomicU32>,
+        closed: Arc<AtomicU32>,
+        depends_on_operation_name: bool,
+        weighs_dropped_traces: bool,
+    }
 
-    impl Sampler for Closing {
+    impl Sampler for Part {
+        fn attach(&mut self, _: &Services) {
+            self.attached.fetch_add(1, Ordering::Relaxed);
+        }
+
         fn on_create_span(&self, _: &SpanView<'_>) -> SamplingDecision {
             SamplingDecision::Drop
         }
 
+        fn depends_on_operation_name(&self) -> bool {
+            self.depends_on_operation_name
+        }
+
+        fn weighs_dropped_traces(&self) -> bool {
+            self.weighs_dropped_traces
+        }
+
         fn close(&self) {
-            self.0.fetch_add(1, Ordering::Relaxed);
+            self.closed.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     #[test]
-    fn closing_closes_every_sampler() {
-        let closed = Arc::default();
-        let one = || Closing(Arc::clone(&closed));
-        let sampler = PrioritySampler::new(one()).then(one());
+    fn every_sampler_is_attached_and_closed() {
+        let part = Part::default();
+        let mut sampler = PrioritySampler::new(part.clone()).then(part.clone());
+        let calls = || [&part.attached, &part.closed].map(|it| it.load(Ordering::Relaxed));
+        sampler.attach(&Services::detached(Process::new("shop", vec![])));
+        assert_eq!(calls(), [2, 0]);
         Sampler::close(&sampler);
-        assert_eq!(closed.load(Ordering::Relaxed), 2);
+        assert_eq!(calls(), [2, 2]);
+    }
+
+    #[test]
+    fn it_wants_what_any_sampler_wants() {
+        let part = |[depends_on_operation_name, weighs_dropped_traces]: [bool; 2]| Part {
+            depends_on_operation_name,
+            weighs_dropped_traces,
+            ..Part::default()
+        };
+        let (none, name, dropped) = ([false; 2], [true, false], [false, true]);
+        for (first, then, both) in [
+            (none, none, none),
+            (name, none, name),
+            (none, name, name),
+            (dropped, none, dropped),
+            (none, dropped, dropped),
+        ] {
+            let sampler = PrioritySampler::new(part(first)).then(part(then));
+            let wanted = [
+                sampler.depends_on_operation_name(),
+                sampler.weighs_dropped_traces(),
+            ];
+            assert_eq!(wanted, both, "{first:?} {then:?}");
+        }
     }
 }

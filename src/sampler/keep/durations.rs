@@ -120,6 +120,7 @@ mod tests {
         }
         assert_eq!((bucket(0), bucket(u64::MAX)), (0, BUCKETS - 1));
         assert!(upper_edge(BUCKETS - 2) > 3_600 * 1_000_000_000);
+        assert_eq!(upper_edge(BUCKETS - 1), u64::MAX);
     }
 
     #[test]
@@ -163,6 +164,20 @@ mod tests {
                 (8_200_000..9_900_000).contains(&limit),
                 "{limit} at {scale}"
             );
+        }
+    }
+
+    #[test]
+    fn counts_are_halved_once_the_share_has_sixteen() {
+        for (one_in, expected) in [(16, WINDOW), (256, WINDOW), (1_024, 16_384)] {
+            let durations = Durations::new();
+            let total = || durations.total.load(Ordering::Relaxed);
+            for n in 1..expected {
+                durations.add(1_000_000, share(1.0 / f64::from(one_in)));
+                assert_eq!(total(), n, "one in {one_in}");
+            }
+            durations.add(1_000_000, share(1.0 / f64::from(one_in)));
+            assert_eq!(total(), expected / 2, "one in {one_in}");
         }
     }
 

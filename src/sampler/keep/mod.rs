@@ -3,6 +3,8 @@
 mod durations;
 mod operations;
 mod rule;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 use std::fmt;

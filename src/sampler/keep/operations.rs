@@ -136,11 +136,61 @@ const MOST_STEPS: usize = 32;
 mod tests {
     use super::*;
     use crate::clock::ManualClock;
+    use std::collections::HashMap;
     use std::ptr;
     use std::thread;
+    use std::time::Duration;
 
     fn operations(limit: u32) -> Operations {
         Operations::new(limit.into(), ManualClock::default().into())
+    }
+
+    /// Returns two names that are looked for at one entry first, and its place.
+    fn colliding(operations: &Operations) -> ([String; 2], usize) {
+        let mut seen = HashMap::new();
+        let mut names = (0..).map(|n| format!("operation {n}"));
+        let pair = names.find_map(|name| {
+            let at = hash(&name) as usize & (operations.entries.len() - 1);
+            let other = seen.insert(at, name.clone())?;
+            Some(([other, name], at))
+        });
+        pair.expect("there are more names than entries")
+    }
+
+    #[test]
+    fn names_that_collide_have_entries_of_their_own() {
+        let operations = operations(1);
+        let (names, _) = colliding(&operations);
+        for round in 0..2 {
+            for name in &names {
+                assert_eq!(*operations.of(name).name, **name, "round {round}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_whose_entry_another_thread_takes_meanwhile_finds_the_next_one() {
+        let operations = operations(1);
+        let ([first, second], at) = colliding(&operations);
+        let own_name = thread::scope(|scope| {
+            let mut later = None;
+            operations.entries[at].get_or_init(|| {
+                later = Some(scope.spawn(|| &*operations.of(&second).name));
+                // It is counted once it has seen the entry empty.
+                let clock = Clock::system();
+                let deadline = clock.monotonic() + Duration::from_secs(10);
+                while operations.len.load(Ordering::Relaxed) == 0 {
+                    assert!(clock.monotonic() < deadline, "it does not come");
+                    thread::yield_now();
+                }
+                Box::new(Operation::new(&first, 1.into(), &operations.clock))
+            });
+            let later = later.expect("the entry was empty");
+            later.join().expect("no panic")
+        });
+        assert_eq!(own_name, second);
+        assert_eq!(*operations.of(&first).name, *first);
+        assert_eq!(operations.len.load(Ordering::Relaxed), 1);
     }
 
     #[test]
@@ -159,6 +209,7 @@ mod tests {
         let operations = operations(1);
         let long = "x".repeat(LONGEST + 1);
         assert!(ptr::eq(operations.of(&long), &operations.others));
+        assert!(!ptr::eq(operations.of(&long[1..]), &operations.others));
         for n in 0..10 * MOST {
             operations.of(&format!("operation {n}"));
         }
