@@ -376,3 +376,54 @@ fn decision(context: &SpanContext) -> Option<bool> {
     };
     flags.map(Flags::is_sampled)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::propagation::{B3Codec, JaegerCodec, W3cCodec};
+
+    #[test]
+    fn only_members_that_both_write_overlap() {
+        let codec = |writes: [bool; 2]| {
+            let b3 = || B3Codec::single_header();
+            let mut codec = CompositeCodec::new();
+            for writes in writes {
+                codec = codec.with(b3(), [true, writes]);
+            }
+            codec.member(JaegerCodec::http_headers())
+        };
+        for writes in [[false, false], [false, true], [true, false], [true, true]] {
+            let expected = writes == [true, true];
+            assert_eq!(codec(writes).writers_overlap, expected, "{writes:?}");
+        }
+    }
+
+    #[test]
+    fn a_decision_without_a_trace_keeps_the_name_of_its_format() {
+        let headers = BTreeMap::from([
+            ("b3", "0"),
+            ("uberctx-tenant", "acme"),
+            (
+                "traceparent",
+                "00-00000000000000000000000000000001-0000000000000002-01",
+            ),
+        ]);
+        let (b3, jaeger) = (B3Codec::single_header, JaegerCodec::http_headers);
+        for codec in [
+            CompositeCodec::new().member(b3()).member(jaeger()),
+            CompositeCodec::new().member(jaeger()).member(b3()),
+        ] {
+            let codec = codec.member(W3cCodec::new());
+            let context = codec.extract(&headers).expect("well-formed");
+            let context = context.expect("a trace");
+            assert!(context.has_trace() && context.is_sampled());
+            assert_eq!(
+                context.conflict(),
+                Some("x-b3-traceid flags 0"),
+                "{codec:?}"
+            );
+        }
+    }
+}

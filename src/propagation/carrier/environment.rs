@@ -141,3 +141,37 @@ fn is_same_header(one: &str, other: &str) -> bool {
 fn header_name(variable: &str) -> String {
     variable.to_ascii_lowercase().replace('_', "-")
 }
+
+// Elsewhere the names of variables have no case.
+#[cfg(all(test, unix))]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn variables_of_the_same_header_are_removed_and_others_stay() {
+        let mut command = Command::new("true");
+        for name in [
+            "TraceParent",
+            "TRACE-PARENT",
+            "Trace_Parent",
+            "TRACEPARENTS",
+        ] {
+            command.env(name, "old");
+        }
+        assert!(ChildEnvironment(&mut command).set("trace-parent", "new"));
+        let variables: BTreeMap<_, _> = command
+            .get_envs()
+            .filter_map(|(name, value)| name.to_str().zip(Some(value.and_then(|it| it.to_str()))))
+            .collect();
+        let expected = [
+            ("TRACE_PARENT", Some("new")),
+            ("TRACE-PARENT", None),
+            ("Trace_Parent", None),
+            ("TraceParent", Some("old")),
+            ("TRACEPARENTS", Some("old")),
+        ];
+        assert_eq!(variables, BTreeMap::from(expected));
+    }
+}

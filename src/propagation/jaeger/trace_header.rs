@@ -331,6 +331,19 @@ mod tests {
     }
 
     #[test]
+    fn a_value_with_one_id_of_two_names_no_trace() {
+        for later in ["1:0:0:1", "0:2:0:1", "0:0:0:1"] {
+            let mut received = ReceivedTrace::default();
+            for value in ["3:4:0:1", later] {
+                received.read(value.as_bytes());
+            }
+            let context = received.context("uber-trace-id").expect("well-formed");
+            let context = context.unwrap_or_else(|| panic!("the trace before {later}"));
+            assert_eq!(context.trace_id(), TraceId::new(0, 3), "{later}");
+        }
+    }
+
+    #[test]
     fn an_error_names_the_broken_rule() {
         for (value, reason) in [
             ("1:2:3", "expected four parts with colons between them"),
