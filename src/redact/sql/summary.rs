@@ -297,6 +297,10 @@ mod tests {
             ("CREATE USER bob", "CREATE USER"),
             ("TRUNCATE TABLE a", "TRUNCATE a"),
             ("BEGIN; SELECT 1 FROM a; COMMIT", "BEGIN SELECT a COMMIT"),
+            (
+                "SELECT a FROM t, (SELECT b; SELECT c FROM u), v",
+                "SELECT t SELECT SELECT u",
+            ),
             ("EXPLAIN ANALYZE SELECT 1 FROM a", "SELECT a"),
             ("SELECT generate_series(1, 3)", "SELECT"),
             ("SELECT 1 UNION SELECT a FROM t", "SELECT SELECT t"),
