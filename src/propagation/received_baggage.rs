@@ -151,6 +151,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn items_that_replace_each_other_count_for_the_limit() {
+        for is_list in [false, true] {
+            let mut received = ReceivedBaggage::new(ValueCoding::Plain, 0);
+            let mut read = |key: &str| match is_list {
+                true => received.read_list(format!("{key}=1").as_bytes()),
+                false => received.read(key, b"1"),
+            };
+            (0..Baggage::MAX_ITEMS).for_each(|_| read("a"));
+            read("b");
+            assert_eq!(received.skipped, 1, "is list: {is_list}");
+            let baggage = received.finish(&Metrics::default()).expect("an item");
+            assert!(baggage.iter().eq([("a", "1")]), "{baggage:?}");
+        }
+    }
+
+    #[test]
     fn a_key_is_read_in_lower_case() {
         for (key, lower) in [("user", "user"), ("User", "user"), ("É", "é"), ("é", "é")] {
             assert_eq!(lower_cased(key), lower);
