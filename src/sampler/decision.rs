@@ -320,6 +320,18 @@ mod tests {
     }
 
     #[test]
+    fn only_a_probabilistic_sampler_has_a_probability() {
+        for (tags, probability) in [
+            (SamplerTags::new("probabilistic", 0.25), Some(0.25)),
+            (SamplerTags::new("probabilistic", "0.25"), None),
+            (SamplerTags::new("lowerbound", 0.25), None),
+            (SamplerTags::new("ratelimiting", 2.0), None),
+        ] {
+            assert_eq!(tags.probability(), probability, "{tags:?}");
+        }
+    }
+
+    #[test]
     fn samplers_that_are_wrapped_share_no_bit() {
         let bits = AtomicU32::new(0);
         let notes = Notes::in_word(&bits);
