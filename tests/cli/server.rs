@@ -26,6 +26,20 @@ impl Server {
         Self::run(program(&[&["dev", "--any-ports"], arguments].concat()))
     }
 
+    /// Starts a server on which the signal of a terminal that is closed acts as told, whatever it does to these tests.
+    #[cfg(target_os = "linux")]
+    fn start_with_signal(option: &str, arguments: &[&str]) -> Self {
+        let program = program(&[&["dev", "--any-ports"], arguments].concat());
+        let mut command = Command::new("/usr/bin/env");
+        command
+            .env_clear()
+            .arg(option)
+            .arg(program.get_program())
+            .args(program.get_args())
+            .stdout(Stdio::piped());
+        Self::run(command)
+    }
+
     fn run(mut command: Command) -> Self {
         let mut process = command.spawn().expect("the program runs");
         let mut output = BufReader::new(process.stdout.take().expect("an output"));
@@ -224,7 +238,8 @@ fn a_server_keeps_its_traces_in_a_file_for_the_next_run() {
 fn a_server_keeps_its_traces_when_its_terminal_is_closed() {
     let name = format!("tracehound-cli-hung-up-{}.json", std::process::id());
     let path = std::env::temp_dir().join(name);
-    let server = Server::start(&["--keep", path.to_str().expect("a path")]);
+    let keep = ["--keep", path.to_str().expect("a path")];
+    let server = Server::start_with_signal("--default-signal=HUP", &keep);
     let trace_id = server.send_span();
     assert_eq!(server.show(&trace_id).code, Some(0));
     let rest = server.end_by("-HUP");
@@ -237,15 +252,7 @@ fn a_server_keeps_its_traces_when_its_terminal_is_closed() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_server_that_is_told_to_outlive_its_terminal_does() {
-    let program = program(&["dev", "--any-ports"]);
-    let mut shell = Command::new("/bin/sh");
-    shell
-        .env_clear()
-        .args(["-c", r#"trap "" HUP; exec "$0" "$@""#])
-        .arg(program.get_program())
-        .args(program.get_args())
-        .stdout(Stdio::piped());
-    let server = Server::run(shell);
+    let server = Server::start_with_signal("--ignore-signal=HUP", &[]);
     server.signal("-HUP");
     let trace_id = server.send_span();
     assert_eq!(server.show(&trace_id).code, Some(0));
