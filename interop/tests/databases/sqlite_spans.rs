@@ -1,7 +1,7 @@
 //! Statements that sqlx runs on SQLite in memory: through a pool, a connection, a transaction and a stream.
 
 use std::{
-    panic::{AssertUnwindSafe, panic_any},
+    panic::{AssertUnwindSafe, resume_unwind},
     time::Duration,
 };
 
@@ -324,7 +324,7 @@ fn a_statement_on_a_pool_tells_that_it_waits_for_a_connection_and_ends_in_each_w
         users.pool(&fresh).execute("SELECT 1").await?;
         assert_eq!(ends(&shop), ["AcquireConnection", "SELECT"]);
 
-        let options = options.after_connect(|_, _| panic_any("planned"));
+        let options = options.after_connect(|_, _| resume_unwind(Box::new("planned")));
         let broken = options.connect_lazy("sqlite::memory:")?;
         let panics = AssertUnwindSafe(users.pool(&broken).execute("SELECT 1"));
         assert!(panics.catch_unwind().await.is_err());
