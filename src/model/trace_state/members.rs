@@ -6,8 +6,7 @@ use crate::model::ShortList;
 /// The most members that a list may have.
 pub(super) const MAX_MEMBERS: usize = 32;
 
-/// The key of OpenTelemetry's member. Each inject looks for it, and most lists have none: to know that from reading the
-/// list saves 181 instructions.
+/// The key of OpenTelemetry's member. Each inject looks for it, and most lists have none: reading the list tells that.
 pub(crate) const OT_KEY: &str = "ot";
 
 /// The members of a list in the making, without copies.
