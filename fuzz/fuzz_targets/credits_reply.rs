@@ -24,7 +24,10 @@ fuzz_target!(|input: &[u8]| {
         match taken {
             Ok(()) => {
                 is_loaded = true;
-                let document = serde_json::from_slice(answer).expect("it was taken");
+                // Members that are not read may hold text and numbers that the simple reader refuses.
+                let Ok(document) = serde_json::from_slice(answer) else {
+                    return;
+                };
                 for granted in granted(&document) {
                     assert!(granted >= 0.0);
                     balance = f64::min(balance + granted, 100.0);

@@ -28,7 +28,11 @@ fuzz_target!(|input: &[u8]| {
                     line.len() < 200 && !line.contains(char::is_control),
                     "{line}"
                 );
-                list = Some(keys(&serde_json::from_slice(answer).expect("it was taken")));
+                // Members that are not read may hold text and numbers that the simple reader refuses.
+                let Ok(document) = serde_json::from_slice(answer) else {
+                    return;
+                };
+                list = Some(keys(&document));
             }
             Err(why) => assert!(why.len() < 200 && !why.contains(char::is_control), "{why}"),
         }
