@@ -120,14 +120,23 @@ impl Piece<'_> {
             }
             Self::Block { left, right } => {
                 let body = format!("{left}{secret}{right}");
+                // Servers with comments inside of comments get no slash at all.
                 let body = match server {
-                    Server::MySql | Server::Oracle => body,
-                    _ => body.replace("/*", ""),
+                    Server::MySql | Server::Oracle => without(body, "*/"),
+                    _ => body.replace('/', ""),
                 };
-                format!(" /* {} */ ", body.replace("*/", ""))
+                format!(" /* {body} */ ")
             }
         }
     }
+}
+
+/// Returns a text without a part, also where taking the part out brings its halves together.
+fn without(mut text: String, part: &str) -> String {
+    while text.contains(part) {
+        text = text.replace(part, "");
+    }
+    text
 }
 
 /// Returns a text without what opens a literal, a name or a comment at a server.
