@@ -97,8 +97,8 @@ impl Agent {
         })
     }
 
-    /// Serves a connection on which these bytes come, so many at a time, and then its end. Returns the bytes that it
-    /// answers.
+    /// Serves a connection on which these bytes come in pieces of one size, and then its end. Returns the answer's
+    /// bytes.
     ///
     /// # Panics
     ///

@@ -26,7 +26,7 @@ impl Server {
         Self::run(program(&[&["dev", "--any-ports"], arguments].concat()))
     }
 
-    /// Starts a server on which the signal of a terminal that is closed acts as told, whatever it does to these tests.
+    /// Starts a server by `env`, with an option that sets how the server takes SIGHUP.
     #[cfg(target_os = "linux")]
     fn start_with_signal(option: &str, arguments: &[&str]) -> Self {
         let program = program(&[&["dev", "--any-ports"], arguments].concat());

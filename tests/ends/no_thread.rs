@@ -11,8 +11,8 @@ use tracehound::reporter::InMemoryReporter;
 
 use crate::support::{LONG, builder, until};
 
-/// Has the system refuse new threads to this thread, as it does at a limit of threads, for ever. Threads that run
-/// already may start others.
+/// Makes the system refuse every new thread that this thread asks for, as at a limit of threads, until the process
+/// ends. Other threads may start new ones.
 fn refuse_threads() {
     let step = |code: u32, k: u32, (jt, jf): (u8, u8)| libc::sock_filter {
         code: u16::try_from(code).expect("a code"),

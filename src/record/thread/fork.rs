@@ -2,8 +2,8 @@
 //!
 //! The child has one thread, the one that forked, and may inherit locks whose holders do not exist there. The handler
 //! raises the [generation](crate::sync::generation) of the process and resets three statics of its thread: the state
-//! of the id generator, the pointer to what the thread keeps of the tracer that it used last, and whether it does work
-//! of a tracer. It takes no lock and allocates nothing, because many children only call `exec`.
+//! of the id generator, the pointer to what the thread keeps of the tracer that it used last, and the mark of a thread
+//! that does work of a tracer. The handler takes no lock and allocates nothing, because many children only call `exec`.
 //!
 //! The next start finds no state, as on a new thread, so the fast path need not ask for the generation. On the way to a
 //! new state, all that is behind a lock is made anew ([`PerProcess`](crate::sync::PerProcess)), the states of the
