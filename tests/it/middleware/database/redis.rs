@@ -14,6 +14,8 @@ use tracehound::prelude::*;
 use tracehound::reporter::{InMemoryReporter, OwnedSpan};
 use tracehound::{JaegerTracer, NoopTracer};
 
+use super::redis_ends::Ends;
+use crate::middleware::ways::Way;
 use crate::support::redis_server::{self, CLOSES, FAILS, HANGS, RedisServer};
 use crate::support::{events, kept_lines, log_field, names, recording_builder, recording_tracer};
 
@@ -224,35 +226,10 @@ fn a_command_that_is_dropped_was_cancelled() {
     assert_eq!(events(&spans.spans()[0]), ["cancelled"]);
 }
 
-/// A connection that panics.
-struct Panics;
-
-impl ConnectionLike for Panics {
-    fn req_packed_command(&mut self, _: &[u8]) -> RedisResult<Value> {
-        panic!("planned")
-    }
-
-    fn req_packed_commands(&mut self, _: &[u8], _: usize, _: usize) -> RedisResult<Vec<Value>> {
-        panic!("planned")
-    }
-
-    fn get_db(&self) -> i64 {
-        0
-    }
-
-    fn check_connection(&mut self) -> bool {
-        true
-    }
-
-    fn is_open(&self) -> bool {
-        true
-    }
-}
-
 #[test]
 fn a_panic_marks_the_span() {
     let (tracer, spans) = recording_tracer();
-    let mut panicking = TracedRedis::new(Panics, Database::new(tracer, "redis"));
+    let mut panicking = TracedRedis::new(Ends(Way::Panic), Database::new(tracer, "redis"));
     let packed = line("GET canary").get_packed_command();
     let caught = [
         catch_unwind(AssertUnwindSafe(|| {

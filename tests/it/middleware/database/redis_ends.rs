@@ -12,7 +12,7 @@ use crate::middleware::ways::{Way, check, drive, ending, work};
 use crate::support::recording_builder;
 
 /// A connection whose commands end in a way.
-struct Ends(Way);
+pub(super) struct Ends(pub(super) Way);
 
 impl aio::ConnectionLike for Ends {
     fn req_packed_command<'a>(&'a mut self, _: &'a Cmd) -> RedisFuture<'a, Value> {
