@@ -22,7 +22,7 @@ pub(crate) use jaeger_proto::post_spans_request;
 pub(crate) use otlp::otlp_request;
 #[cfg(feature = "dev")]
 pub(crate) use otlp_json::otlp_json_request;
-pub(crate) use packing::{TOO_LONG, unpacked};
+pub(crate) use packing::{Refusal, unpacked};
 #[cfg(feature = "testkit")]
 pub(crate) use thrift::datagram;
 #[cfg(feature = "dev")]

@@ -1,6 +1,7 @@
 //! Bodies that were packed with gzip or deflate.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::io::Read;
 
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
@@ -12,13 +13,13 @@ use crate::decode::Reason;
 ///
 /// # Errors
 ///
-/// Fails if the encoding is not known, if the body was packed twice or is damaged, or, with [`TOO_LONG`], if it is
-/// larger than `most` bytes.
+/// Fails if the encoding is not known, if the body was packed twice or is damaged, or, with [`Refusal::TooLong`], if it
+/// is larger than `most` bytes.
 pub(crate) fn unpacked<'b>(
     encodings: Option<&str>,
     body: &'b [u8],
     most: usize,
-) -> Result<Cow<'b, [u8]>, Reason> {
+) -> Result<Cow<'b, [u8]>, Refusal> {
     let names = encodings.unwrap_or_default().split(',').map(str::trim);
     let mut names = names.filter(|name| !name.is_empty() && !is(name, &["identity"]));
     match (names.next(), names.next()) {
@@ -29,10 +30,33 @@ pub(crate) fn unpacked<'b>(
             read(ZlibDecoder::new(body), most)
         }
         (Some(name), None) if is(name, &DEFLATE) => read(DeflateDecoder::new(body), most),
-        (Some(name), None) => Err(format!(
-            "the encoding {name} is not known: gzip and deflate are"
-        )),
-        (Some(_), Some(_)) => Err("a body is packed once at most".to_owned()),
+        (Some(name), None) => {
+            let why = format!("the encoding {name} is not known: gzip and deflate are");
+            Err(Refusal::Malformed(why))
+        }
+        (Some(_), Some(_)) => Err(Refusal::Malformed("a body is packed once at most".into())),
+    }
+}
+
+/// Why a body is not taken.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    TooLong,
+    Malformed(Reason),
+}
+
+impl From<Reason> for Refusal {
+    fn from(reason: Reason) -> Self {
+        Self::Malformed(reason)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong => f.write_str("the body is too long"),
+            Self::Malformed(reason) => f.write_str(reason),
+        }
     }
 }
 
@@ -45,18 +69,17 @@ fn has_zlib_header(body: &[u8]) -> bool {
         if first & 0x0f == 8 && u16::from_be_bytes([first, second]) % 31 == 0)
 }
 
-fn read<'b>(packed: impl Read, most: usize) -> Result<Cow<'b, [u8]>, Reason> {
+fn read<'b>(packed: impl Read, most: usize) -> Result<Cow<'b, [u8]>, Refusal> {
     let mut unpacked = Vec::new();
     let limit = most as u64 + 1;
     let read = packed.take(limit).read_to_end(&mut unpacked);
     read.map_err(|error| format!("the body cannot be unpacked: {error}"))?;
     match unpacked.len() as u64 == limit {
-        true => Err(TOO_LONG.to_owned()),
+        true => Err(Refusal::TooLong),
         false => Ok(Cow::Owned(unpacked)),
     }
 }
 
-pub(crate) const TOO_LONG: &str = "the body is too long";
 const GZIP: [&str; 2] = ["gzip", "x-gzip"];
 /// A collector of OpenTelemetry has the second name, too.
 const DEFLATE: [&str; 2] = ["deflate", "zlib"];
@@ -107,11 +130,11 @@ mod tests {
         ];
         for (encodings, body, why) in rows {
             let error = unpacked(Some(encodings), body, 5).expect_err(encodings);
-            assert!(error.contains(why), "{encodings}: {error}");
+            assert!(error.to_string().contains(why), "{encodings}: {error}");
         }
         for (encoding, body) in [("gzip", gzip), ("deflate", zlib), ("deflate", deflate)] {
             let error = unpacked(Some(encoding), &body, 4).expect_err(encoding);
-            assert_eq!(error, TOO_LONG, "{encoding}");
+            assert_eq!(error, Refusal::TooLong, "{encoding}");
         }
     }
 }

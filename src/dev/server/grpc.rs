@@ -14,7 +14,7 @@ use axum::routing::post;
 use http::{HeaderMap, HeaderValue, header};
 use http_body::Frame;
 
-use crate::decode::{Reason, ReceivedBatch, TOO_LONG, otlp_request, post_spans_request, unpacked};
+use crate::decode::{Reason, ReceivedBatch, Refusal, otlp_request, post_spans_request, unpacked};
 use crate::dev::server::state::ServerState;
 
 /// Takes the calls of both services, so that both of their ports take them.
@@ -46,10 +46,9 @@ fn answer(
 ) -> Response {
     let encoding = headers.get("grpc-encoding");
     let encoding = encoding.and_then(|value| value.to_str().ok());
-    let too_long = |_| TOO_LONG.to_owned();
-    let batches = body.map_err(too_long).and_then(|body| {
+    let batches = body.map_err(|_| Refusal::TooLong).and_then(|body| {
         let message = message(&body, encoding)?;
-        read(&message)
+        Ok(read(&message)?)
     });
     let status = match batches {
         Ok(batches) => {
@@ -58,10 +57,9 @@ fn answer(
         }
         Err(why) => {
             state.count_undecodable();
-            if why == TOO_LONG {
-                RESOURCE_EXHAUSTED
-            } else {
-                INVALID_ARGUMENT
+            match why {
+                Refusal::TooLong => RESOURCE_EXHAUSTED,
+                Refusal::Malformed(_) => INVALID_ARGUMENT,
             }
         }
     };
@@ -74,12 +72,15 @@ fn answer(
 }
 
 /// Returns the only message of a call.
-fn message<'b>(body: &'b [u8], encoding: Option<&str>) -> Result<Cow<'b, [u8]>, Reason> {
-    let (prefix, rest) = body.split_first_chunk::<5>().ok_or("no message came")?;
+fn message<'b>(body: &'b [u8], encoding: Option<&str>) -> Result<Cow<'b, [u8]>, Refusal> {
+    let (prefix, rest) = body
+        .split_first_chunk::<5>()
+        .ok_or_else(|| "no message came".to_owned())?;
     let [packed, length @ ..] = *prefix;
     let length = u32::from_be_bytes(length) as usize;
     if rest.len() != length {
-        return Err(format!("a message of {length} bytes was announced"));
+        let why = format!("a message of {length} bytes was announced");
+        return Err(Refusal::Malformed(why));
     }
     let encoding = encoding.filter(|_| packed == 1);
     unpacked(encoding, rest, MAX_MESSAGE)

@@ -12,7 +12,7 @@ use axum::routing::post;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::decode::{
-    Reason, ReceivedBatch, TOO_LONG, otlp_json_request, otlp_request, thrift_body, unpacked,
+    Reason, ReceivedBatch, Refusal, otlp_json_request, otlp_request, thrift_body, unpacked,
     zipkin_list,
 };
 use crate::dev::server::state::ServerState;
@@ -76,15 +76,15 @@ fn take(
     read: fn(&[u8]) -> Result<Vec<ReceivedBatch>, Reason>,
 ) -> Option<Response> {
     let answer = match body {
-        Ok(body) => match body_of(headers, &body, most).and_then(|body| read(&body)) {
+        Ok(body) => match body_of(headers, &body, most).and_then(|body| Ok(read(&body)?)) {
             Ok(batches) => {
                 state.insert(batches);
                 return None;
             }
-            Err(error) if error == TOO_LONG => {
+            Err(error @ Refusal::TooLong) => {
                 (StatusCode::PAYLOAD_TOO_LARGE, format!("{error}\n")).into_response()
             }
-            Err(error) => refuse(&error),
+            Err(Refusal::Malformed(why)) => refuse(&why),
         },
         Err(rejection) => rejection.into_response(),
     };
@@ -92,10 +92,11 @@ fn take(
     Some(answer)
 }
 
-fn body_of<'b>(headers: &HeaderMap, body: &'b [u8], most: usize) -> Result<Cow<'b, [u8]>, Reason> {
+fn body_of<'b>(headers: &HeaderMap, body: &'b [u8], most: usize) -> Result<Cow<'b, [u8]>, Refusal> {
     let encodings = headers.get_all(header::CONTENT_ENCODING).iter();
     let encodings: Result<Vec<&str>, _> = encodings.map(HeaderValue::to_str).collect();
-    let encodings = encodings.map_err(|_| "the encoding is no text")?.join(",");
+    let encodings = encodings.map_err(|_| "the encoding is no text".to_owned())?;
+    let encodings = encodings.join(",");
     unpacked(Some(&encodings), body, most)
 }
 

@@ -1,8 +1,9 @@
+use std::fmt;
 use std::io;
 use std::mem;
 use std::time::Duration;
 
-use crate::decode::TOO_LONG;
+use crate::decode::Refusal;
 use crate::testkit::collector::connection::Connection;
 use crate::testkit::collector::request::{MAX_BODY, ReceivedRequest};
 use crate::testkit::collector::shared::Shared;
@@ -108,7 +109,7 @@ impl Input {
             let length = usize::from_str_radix(length, 16);
             let length = length.map_err(|_| invalid("the length of a chunk is no number"))?;
             if request.body.len().saturating_add(length) > MAX_BODY {
-                return Err(invalid(TOO_LONG));
+                return Err(invalid(Refusal::TooLong));
             }
             request.body.extend(self.read_exactly(length, pace)?);
             let line = self.read_line()?;
@@ -135,7 +136,7 @@ impl Input {
 
     fn read_exactly(&mut self, length: usize, pace: &Pace<'_>) -> io::Result<Vec<u8>> {
         if length > MAX_BODY {
-            return Err(invalid(TOO_LONG));
+            return Err(invalid(Refusal::TooLong));
         }
         // These came together with what stands before them.
         pace.pause(self.buffer.len().min(length));
@@ -192,8 +193,8 @@ fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
         .position(|window| window == wanted)
 }
 
-fn invalid(why: &'static str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, why)
+fn invalid(why: impl fmt::Display) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why.to_string())
 }
 
 const CHUNK: usize = 64 << 10;

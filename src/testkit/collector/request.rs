@@ -79,7 +79,8 @@ impl ReceivedRequest {
     ///
     /// Returns why it cannot be unpacked.
     pub(super) fn unpacked_body(&self) -> Result<Cow<'_, [u8]>, String> {
-        unpacked(self.header("content-encoding"), &self.body, MAX_BODY)
+        let unpacked = unpacked(self.header("content-encoding"), &self.body, MAX_BODY);
+        unpacked.map_err(|refusal| refusal.to_string())
     }
 
     pub(super) fn wants_close(&self) -> bool {
