@@ -144,9 +144,11 @@ impl Remote {
         agent: &Agent,
     ) -> Result<(Box<dyn Sampler>, String), ConfigProblem> {
         let endpoint = self.effective_endpoint(agent);
-        let name = endpoint.name("sampling_endpoint");
-        let fetcher =
-            fetcher(&endpoint.value).map_err(|refusal| refusal.problem(name, &endpoint.value))?;
+        let fetcher = fetcher(&endpoint.value).map_err(|refusal| {
+            self.host_problem(agent).unwrap_or_else(|| {
+                refusal.problem(endpoint.name("sampling_endpoint"), &endpoint.value)
+            })
+        })?;
         if self.refresh_interval.value.is_zero() {
             let name = self.refresh_interval.name("sampler_refresh_interval");
             return Err(ConfigProblem::invalid(name, "0", "a duration above zero"));
@@ -164,6 +166,18 @@ impl Remote {
             redact::value(&endpoint.value)
         );
         Ok((Box::new(sampler), described))
+    }
+
+    /// Returns what is wrong with the host that is asked, if the endpoint has to be made of it and no URL can hold it.
+    fn host_problem(&self, agent: &Agent) -> Option<ConfigProblem> {
+        if self.endpoint.value.is_some() {
+            return None;
+        }
+        let agent_host = agent.host_of_strategies();
+        let host = self.host.as_ref().unwrap_or(&agent_host);
+        fetcher(&format!("http://{}", bracketed(&host.value))).err()?;
+        let name = host.name("agent_host");
+        Some(ConfigProblem::invalid(name, &host.value, HOST_OF_URL))
     }
 
     /// Returns whether the host of the agent is asked for strategies, and this variable names it.
@@ -251,6 +265,9 @@ fn bracketed(host: &str) -> String {
 
 const ENDPOINT: &str = "JAEGER_SAMPLING_ENDPOINT";
 const HOST_PORT: &str = "JAEGER_SAMPLER_MANAGER_HOST_PORT";
+/// The remote sampler asks the host by HTTP. `xn--` begins the form of a name that has letters beyond ASCII.
+const HOST_OF_URL: Expected =
+    "a host that a URL can hold, such as jaeger or xn--jger-loa, to ask it for strategies";
 const PORT: u16 = 5778;
 /// The time between two polls, as in all Jaeger clients.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(60);

@@ -227,6 +227,34 @@ fn settings_of_the_code_are_checked_when_the_tracer_is_built() {
     }
 }
 
+#[test]
+#[cfg(feature = "udp")]
+fn a_host_that_no_url_can_hold_is_named_by_its_own_variable() {
+    for (variable, others) in [
+        ("JAEGER_AGENT_HOST", &[][..]),
+        ("JAEGER_AGENT_HOST", &[("JAEGER_SAMPLER_PORT", "5779")]),
+        ("JAEGER_SAMPLER_HOST", &[]),
+    ] {
+        let variables = [&[(variable, "jäger")], others].concat();
+        let config = read(&variables).service_name("shop");
+        let error = config.reporter(NullReporter::new()).build().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "{variable}: expected a host that a URL can hold, such as jaeger or xn--jger-loa, to ask it for \
+                 strategies, found \"jäger\""
+            )
+        );
+    }
+    // Another sampler does not ask it.
+    let variables = [
+        ("JAEGER_AGENT_HOST", "jäger"),
+        ("JAEGER_SAMPLER_TYPE", "const"),
+    ];
+    let config = read(&variables).service_name("shop");
+    assert!(config.reporter(NullReporter::new()).build().is_ok());
+}
+
 fn until(tracer: &JaegerTracer, counter: Counter) {
     let deadline = Instant::now() + SOON;
     while tracer.metrics().get(counter) == 0 {
