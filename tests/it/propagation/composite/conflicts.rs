@@ -128,10 +128,14 @@ fn a_decision_without_a_trace_is_in_conflict_with_another_one() {
         [B3Single, Jaeger],
     ] {
         for (headers, said) in [
-            (&[trace, ("b3", "0")][..], Some("x-b3-traceid flags 0")),
+            (&[trace, ("b3", "0")][..], Some("b3 flags 0")),
             (
                 &[trace, ("x-b3-sampled", "0")],
-                Some("x-b3-traceid flags 0"),
+                Some("x-b3-sampled flags 0"),
+            ),
+            (
+                &[trace, ("X-B3-Sampled", "0")],
+                Some("x-b3-sampled flags 0"),
             ),
             (&[trace, ("b3", "1")], None),
             (&[trace, ("b3", "d")], None),
@@ -150,7 +154,7 @@ fn a_decision_without_a_trace_is_in_conflict_with_another_one() {
     // Also where another format without a trace or a decision is between them.
     let received = [("uberctx-k", "v"), ("b3", "0"), headers(&[W3c])[0]];
     let (tag, _) = conflict(&[Jaeger, B3, W3c], &received);
-    assert_eq!(tag.as_deref(), Some("x-b3-traceid flags 0"));
+    assert_eq!(tag.as_deref(), Some("b3 flags 0"));
 }
 
 #[test]
