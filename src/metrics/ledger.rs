@@ -42,8 +42,7 @@ pub enum DropCause {
     InternalError,
     /// The span was finished or open at a fork. The child counts it here; the parent sends it.
     Forked,
-    /// The sampler never decided, or it kept the trace and the memory for undecided spans had been used up or the span
-    /// had recorded nothing.
+    /// The sampler never decided, or it kept the trace and the memory for undecided spans had been used up.
     Delayed,
     /// Too many spans were open when the span started, so it recorded nothing.
     OpenCap,

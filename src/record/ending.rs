@@ -244,7 +244,7 @@ impl Ending<'_> {
             return queue.drop_spans(DropCause::Delayed, 1);
         }
         if self.is_capped {
-            if decision.lose_one().is_some_and(Flags::is_sampled) {
+            if decision.count_capped().is_some_and(Flags::is_sampled) {
                 queue.drop_spans(DropCause::OpenCap, 1);
             }
             return;

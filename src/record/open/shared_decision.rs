@@ -111,8 +111,10 @@ pub(crate) struct SharedDecision {
 pub(crate) struct HeldSpans {
     pub(crate) frames: FrameList,
     pub(crate) count: u64,
-    /// The number of spans that found no room or had nothing to keep.
+    /// The number of spans that found no room.
     pub(crate) lost: u64,
+    /// The number of spans that had recorded nothing, because too many were open.
+    pub(crate) capped: u64,
 }
 
 /// The state of a decision at one moment.
@@ -227,15 +229,15 @@ impl SharedDecision {
         Hold::Held
     }
 
-    /// Counts a span that has finished undecided and has nothing to keep: it is lost if the trace is kept. Returns the
+    /// Counts a span that has finished undecided and has recorded nothing: it is lost if the trace is kept. Returns the
     /// flags instead if another thread has decided meanwhile.
-    pub(crate) fn lose_one(&self) -> Option<Flags> {
+    pub(crate) fn count_capped(&self) -> Option<Flags> {
         let mut held = self.held();
         let state = self.state();
         if state.is_final() {
             return Some(state.flags());
         }
-        held.lost += 1;
+        held.capped += 1;
         None
     }
 
@@ -279,9 +281,9 @@ impl Drop for SharedDecision {
 }
 
 impl HeldSpans {
-    /// Returns the number of spans that waited or found no room.
+    /// Returns the number of spans that waited, found no room or had recorded nothing.
     pub(crate) fn total(&self) -> u64 {
-        self.count + self.lost
+        self.count + self.lost + self.capped
     }
 
     fn take(&mut self) -> Self {
@@ -299,6 +301,7 @@ impl HeldSpans {
             frames: FrameList::default(),
             count: std::mem::take(&mut self.count),
             lost: std::mem::take(&mut self.lost),
+            capped: std::mem::take(&mut self.capped),
         }
     }
 }

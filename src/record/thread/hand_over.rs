@@ -21,10 +21,13 @@ impl SpanQueue {
     }
 
     /// Pushes spans that had waited for a decision, with the flags that it gives them, and counts those that found no
-    /// room to wait.
+    /// room to wait or had recorded nothing.
     pub(crate) fn push_held(&self, held: &HeldSpans, flags: Flags) {
         if held.lost > 0 {
             self.drop_spans(DropCause::Delayed, held.lost);
+        }
+        if held.capped > 0 {
+            self.drop_spans(DropCause::OpenCap, held.capped);
         }
         for span in held.frames.iter() {
             let header = FrameHeader {
