@@ -1,5 +1,7 @@
 //! The settings in the environment.
 
+use std::env;
+
 use tracehound::Config;
 use tracehound::config::{Explanation, Source};
 
@@ -20,10 +22,9 @@ pub(super) fn check(report: &mut Report, options: &DoctorOptions) -> Option<Expl
                 report.line(Verdict::Warning, "settings", &problem.to_string());
             }
             let told = error.problems().iter().chain(error.passed_over());
-            spelling::check(report, |name| {
+            check_variables(report, |name| {
                 told.clone().any(|problem| problem.name() == name)
             });
-            quotes::check(report);
             return None;
         }
     };
@@ -40,10 +41,9 @@ pub(super) fn check(report: &mut Report, options: &DoctorOptions) -> Option<Expl
         let mut told = explanation.passed_over().iter();
         told.any(|problem| problem.name() == name)
     };
-    let has_slips = spelling::check(report, is_told);
-    let has_quotes = quotes::check(report);
+    let has_slips = check_variables(report, is_told);
     let is_other_port = check_port(report, &explanation);
-    if explanation.passed_over().is_empty() && !has_slips && !has_quotes && !is_other_port {
+    if explanation.passed_over().is_empty() && !has_slips && !is_other_port {
         report.line(Verdict::Good, "settings", "every variable is understood");
     }
     if options.verbose {
@@ -52,6 +52,25 @@ pub(super) fn check(report: &mut Report, options: &DoctorOptions) -> Option<Expl
         }
     }
     Some(explanation)
+}
+
+/// Warns of each variable whose name no setting has, unless `is_told` of it, or whose value is in quotes. Returns whether
+/// there is one.
+fn check_variables(report: &mut Report, is_told: impl Fn(&str) -> bool) -> bool {
+    let mut variables: Vec<_> = env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
+        .collect();
+    variables.sort();
+    let mut is_warned = false;
+    for (name, value) in &variables {
+        let value = value.to_string_lossy();
+        let misspelt = spelling::warning(name, &value).filter(|_| !is_told(name));
+        for text in misspelt.into_iter().chain(quotes::warning(name, &value)) {
+            report.line(Verdict::Warning, "settings", &text);
+            is_warned = true;
+        }
+    }
+    is_warned
 }
 
 /// Warns if spans go to the port that agents have for the other protocol. Returns whether it is so.

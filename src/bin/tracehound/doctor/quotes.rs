@@ -1,29 +1,16 @@
 //! Variables whose values are in quotes.
 
-use std::env;
+use crate::doctor::spelling::is_known;
 
-use tracehound::config::settings;
-
-use crate::report::{Report, Verdict};
-
-/// Warns of each variable of a setting whose value is in quotes. A shell removes quotes, and Docker keeps those of an
-/// `--env-file`.
-/// Returns whether there is one.
-pub(super) fn check(report: &mut Report) -> bool {
-    let variables = settings().iter().flat_map(|setting| setting.variables());
-    let mut quoted: Vec<_> = variables
-        .filter(|name| env::var(name).is_ok_and(|value| is_quoted(&value)))
-        .collect();
-    quoted.sort();
-    quoted.dedup();
-    for name in &quoted {
-        let text = format!(
+/// Returns a warning if the value of a setting's variable is in quotes. A shell removes quotes, and Docker keeps those
+/// of an `--env-file`.
+pub(super) fn warning(name: &str, value: &str) -> Option<String> {
+    (is_known(name) && is_quoted(value)).then(|| {
+        format!(
             "the quotes around {name} are a part of its value: leave them out where no shell reads it, as in the file \
              of docker's --env-file"
-        );
-        report.line(Verdict::Warning, "settings", &text);
-    }
-    !quoted.is_empty()
+        )
+    })
 }
 
 fn is_quoted(value: &str) -> bool {

@@ -1,37 +1,23 @@
 //! Variables whose names no setting has.
 
-use std::env;
-
 use tracehound::config::settings;
 
-use crate::report::{Report, Verdict};
-
-/// Warns of each variable that begins as those of settings do and is none. Returns whether there is one. The variables
-/// of which `is_told` are left out.
-pub(super) fn check(report: &mut Report, is_told: impl Fn(&str) -> bool) -> bool {
-    let mut unknown: Vec<_> = env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
-        .filter(|(name, value)| !value.is_empty() && is_own(name) && !is_known(name))
-        .filter(|(name, value)| !is_service_link(name, &value.to_string_lossy()))
-        .map(|(name, _)| name)
-        .filter(|name| !is_told(name))
-        .collect();
-    unknown.sort();
-    for name in &unknown {
-        let text = match nearest(name) {
-            Some(meant) => format!("{name} is no setting; is {meant} meant?"),
-            None => format!("{name} is no setting"),
-        };
-        report.line(Verdict::Warning, "settings", &text);
-    }
-    !unknown.is_empty()
+/// Returns a warning if a variable begins as those of settings do and is none.
+pub(super) fn warning(name: &str, value: &str) -> Option<String> {
+    let is_slip =
+        !value.is_empty() && is_own(name) && !is_known(name) && !is_service_link(name, value);
+    is_slip.then(|| match nearest(name) {
+        Some(meant) => format!("{name} is no setting; is {meant} meant?"),
+        None => format!("{name} is no setting"),
+    })
 }
 
 fn is_own(name: &str) -> bool {
     name.starts_with("JAEGER_") || name.starts_with("TRACEHOUND_")
 }
 
-fn is_known(name: &str) -> bool {
+/// Returns whether a setting has this variable.
+pub(super) fn is_known(name: &str) -> bool {
     variables().any(|known| known == name)
 }
 
