@@ -1,9 +1,9 @@
 //! Hides the secrets in the data of a program: JSON, the fields of a form, the `Debug` text of a value, XML.
 //!
 //! A secret is known by its name, such as `password` or `api_key`. The value after such a name is replaced by `…`, in
-//! any notation. A string that holds such a name is replaced as well. Where the end of a value is a guess,
-//! the rest of the line is hidden. So too much is hidden at times, and a text that is cut anywhere shows no secret that
-//! the whole text would not show.
+//! any notation, and so is that of a field `value` before it. A string that holds such a name is replaced as well.
+//! Where the end of a value is a guess, the rest of the line is hidden. So too much is hidden at times, and a text that
+//! is cut anywhere shows no secret that the whole text would not show.
 
 #[cfg(test)]
 mod tests;
@@ -23,6 +23,8 @@ pub(crate) fn data(text: &str) -> Cow<'_, str> {
     let mut hider = Hider {
         rest: text,
         shown: String::with_capacity(text.len()),
+        last_name: None,
+        closed: Closed::Until(text.len()),
     };
     hider.run();
     Cow::Owned(redact::text(&hider.shown).into_owned())
@@ -48,13 +50,29 @@ pub(crate) fn push_query(redacted: &mut String, query: &str) {
 
 /// Whether it takes a closer look to see that there is no secret.
 fn may_hold_secret(text: &str) -> bool {
-    text.contains('%') || text.contains('\\') || text.contains(KEY_BLOCK) || is_secret_name(text)
+    text.contains('%')
+        || text.contains('\\')
+        || text.contains(KEY_BLOCK)
+        || VALUES.iter().any(|name| text.contains(name))
+        || is_secret_name(text)
 }
 
 /// Reads a text from its start and writes what may be shown.
 struct Hider<'t> {
     rest: &'t str,
     shown: String,
+    /// The length of the rest at the last name of a secret, once it was looked for.
+    last_name: Option<usize>,
+    closed: Closed,
+}
+
+/// The part of a text that is known to be in brackets that close.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Closed {
+    /// The length of the rest behind it.
+    Until(usize),
+    /// The text was cut within brackets.
+    Never,
 }
 
 /// A text that has just been copied.
@@ -93,7 +111,13 @@ impl<'t> Hider<'t> {
         let string = self.take(string_end(self.rest, '"'));
         if !is_secret_name(string) {
             self.shown.push_str(string);
-            return Name::Harmless;
+            let is_value = VALUES.contains(&string);
+            let is_hidden = is_value && (self.is_named_later() || self.may_be_named_later());
+            return if is_hidden {
+                Name::String
+            } else {
+                Name::Harmless
+            };
         }
         let is_name = is_plain_name(string.trim_matches('"'));
         self.shown.push_str(if is_name { string } else { "\"…\"" });
@@ -104,8 +128,14 @@ impl<'t> Hider<'t> {
     fn word(&mut self) -> Name<'t> {
         let word = self.take(word_end(self.rest));
         if !is_secret_name(word) {
+            let is_value = VALUES.iter().any(|value| value.trim_matches('"') == word);
+            let is_hidden = is_value && !self.is_end_tag() && self.is_named_later();
             self.shown.push_str(word);
-            return Name::Harmless;
+            return if is_hidden {
+                Name::Word(word)
+            } else {
+                Name::Harmless
+            };
         }
         self.shown
             .push_str(if is_plain_name(word) { word } else { "…" });
@@ -143,6 +173,28 @@ impl<'t> Hider<'t> {
         if !self.take(end).is_empty() {
             self.shown.push('…');
         }
+    }
+
+    /// Whether the value that follows may belong to a name behind it: `"value":"…","name":"password"`.
+    fn is_named_later(&mut self) -> bool {
+        let between = &self.rest[..between_end(self.rest)];
+        let rest = self.rest;
+        let last_name = self.last_name.get_or_insert_with(|| at_last_name(rest));
+        between.contains([':', '=', '>']) && *last_name < rest.len() && *last_name > 0
+    }
+
+    /// Whether the text was cut within the brackets around the rest, perhaps before a name.
+    fn may_be_named_later(&mut self) -> bool {
+        if let Closed::Until(behind) = self.closed
+            && self.rest.len() <= behind
+        {
+            let end = enclosed_end(self.rest, &[]);
+            self.closed = match self.rest.len() - end {
+                0 => Closed::Never,
+                behind => Closed::Until(behind),
+            };
+        }
+        self.closed == Closed::Never
     }
 
     /// Returns the end of the value that the rest begins with.
@@ -201,6 +253,9 @@ impl<'t> Hider<'t> {
     }
 }
 
+/// The key of a value whose name is another field.
+const VALUES: [&str; 2] = ["\"value\"", "\"Value\""];
+
 const KEY_BLOCK: &str = "-----BEGIN";
 const KEY_BLOCK_END: &str = "-----END";
 
@@ -225,6 +280,22 @@ fn is_in_word(c: char) -> bool {
 
 fn word_end(text: &str) -> usize {
     text.find(|c| !is_in_word(c)).unwrap_or(text.len())
+}
+
+/// Returns the length of the text from the last name of a secret on, or 0.
+fn at_last_name(text: &str) -> usize {
+    let is_in_name = |c: char| is_in_word(c) || c == '\\';
+    let mut rest = text;
+    let mut last = 0;
+    while let Some(start) = rest.find(is_in_name) {
+        rest = &rest[start..];
+        let (name, behind) = rest.split_at(rest.find(|c| !is_in_name(c)).unwrap_or(rest.len()));
+        if is_secret_name(name) {
+            last = rest.len();
+        }
+        rest = behind;
+    }
+    last
 }
 
 /// Returns the end of a string in quotes, which may be that of the text.

@@ -117,6 +117,29 @@ fn the_value_is_hidden_if_the_name_of_a_secret_is_a_value() {
             "Content-Disposition: form-data; name=\"pwd\"\n\ncanary\ncanary\n--b\nx",
             "Content-Disposition: form-data; name=\"pwd\"…\n--b\nx",
         ),
+        // The value may stand before its name.
+        (
+            "[{\"value\":\"canary\",\"name\":\"pwd\"},{\"value\":7,\"name\":\"id\"}]",
+            "[{\"value\":…,\"name\":\"pwd\"},{\"value\":7,\"name\":\"id\"}]",
+        ),
+        (
+            "{\"Value\": {\"a\": [\"canary\"]}, \"Key\": \"pwd\"}",
+            "{\"Value\": …, \"Key\": \"pwd\"}",
+        ),
+        (
+            "Header { value: \"canary\", name: \"pwd\" }",
+            "Header { value: …, name: \"pwd\" }",
+        ),
+        ("<input value=\"canary\" name=\"pwd\">", "<input value=…"),
+        (
+            "<entry><value>canary</value><key>pwd</key></entry>",
+            "<entry><value>…</value><key>pwd…",
+        ),
+        ("no value for the pwd", "no value for the pwd"),
+        (
+            "{\"value\":7,\"name\":\"id\"}",
+            "{\"value\":7,\"name\":\"id\"}",
+        ),
     ];
     for (given, shown) in rows {
         assert_eq!(data(given), shown, "{given}");
@@ -164,6 +187,8 @@ fn no_cut_shows_a_secret() {
         "{\"user\":\"ada\",\"password\":\"canary\",\"id\":7}",
         "Login { user: \"ada\", token: Some((\"canary\", 1)), id: 7 }",
         "a=1&api_key=canary&b=2",
+        "{\"user\":\"ada\",\"value\":\"canary\",\"id\":7,\"name\":\"pwd\"}",
+        "[{\"value\":7,\"a\":{}},{\"value\":{\"x\":[\"canary\"]},\"name\":\"pwd\"}]",
     ];
     for text in texts {
         for end in 0..=text.len() {
@@ -197,6 +222,16 @@ fn a_long_text_of_brackets_is_read_in_time() {
     assert!(data(&text).len() < text.len());
     let text = "\"password\"\"".repeat(10_000);
     assert!(data(&text).len() <= 2 * text.len());
+    for inner in ["{\"value\":", "{\"value\":1},", "\"value\":1,"] {
+        let text = inner.repeat(10_000);
+        for text in [
+            format!("{text}}}"),
+            format!("{text}{}", "}".repeat(10_000)),
+            text,
+        ] {
+            assert!(data(&text).len() <= 2 * text.len(), "{inner}");
+        }
+    }
 }
 
 proptest! {
@@ -218,6 +253,7 @@ const FORMS: &[&str] = &[
     "{\"password\":[\"x\",\"ca,nary\"]}",
     "{\\\"password\\\":\\\"ca,nary\\\"}",
     "{\"name\":\"password\",\"t\":1,\"value\":\"ca,nary\"}",
+    "{\"value\":\"ca,nary\",\"t\":1,\"name\":\"password\"}",
     "[\"password\",\"ca,nary\",1]",
     "{'password': 'ca,nary'}",
     "password=ca,nary&id=7",
