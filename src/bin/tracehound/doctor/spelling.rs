@@ -4,16 +4,24 @@ use tracehound::config::settings;
 
 /// Returns a warning if a variable begins as those of settings do and is none.
 pub(super) fn warning(name: &str, value: &str) -> Option<String> {
-    let is_slip =
-        !value.is_empty() && is_own(name) && !is_known(name) && !is_service_link(name, value);
-    is_slip.then(|| match nearest(name) {
-        Some(meant) => format!("{name} is no setting; is {meant} meant?"),
-        None => format!("{name} is no setting"),
-    })
-}
-
-fn is_own(name: &str) -> bool {
-    name.starts_with("JAEGER_") || name.starts_with("TRACEHOUND_")
+    if value.is_empty() || is_known(name) || is_service_link(name, value) {
+        return None;
+    }
+    let is_own = name.starts_with("JAEGER_") || name.starts_with("TRACEHOUND_");
+    match nearest(
+        name,
+        if is_own {
+            MOST_LETTERS
+        } else {
+            MOST_LETTERS_OF_OTEL
+        },
+    ) {
+        // Other parts of OpenTelemetry have variables that are no settings of ours.
+        _ if !is_own && !name.starts_with("OTEL_") => None,
+        _ if OF_LOGS.contains(&name) => None,
+        Some(meant) => Some(format!("{name} is no setting; is {meant} meant?")),
+        None => is_own.then(|| format!("{name} is no setting")),
+    }
 }
 
 /// Returns whether a setting has this variable.
@@ -32,12 +40,12 @@ fn is_service_link(name: &str, value: &str) -> bool {
         || (name.ends_with("_PORT") && value.contains("://"))
 }
 
-/// Returns the setting whose name differs in the fewest letters, if these are few.
-fn nearest(name: &str) -> Option<&'static str> {
+/// Returns the setting whose name differs in the fewest letters, if these are at most so many.
+fn nearest(name: &str, most: usize) -> Option<&'static str> {
     let (letters, nearest) = variables()
         .map(|known| (distance(name, known), known))
         .min()?;
-    (letters <= MOST_LETTERS).then_some(nearest)
+    (letters <= most).then_some(nearest)
 }
 
 /// Returns the variables of all settings.
@@ -62,6 +70,13 @@ fn distance(one: &str, other: &str) -> usize {
 }
 
 const MOST_LETTERS: usize = 4;
+const MOST_LETTERS_OF_OTEL: usize = 2;
+/// Variables of OpenTelemetry whose names are that near to a setting, and mean another one: `BLRP` for `BSP`.
+const OF_LOGS: [&str; 3] = [
+    "OTEL_BLRP_SCHEDULE_DELAY",
+    "OTEL_BLRP_EXPORT_TIMEOUT",
+    "OTEL_BLRP_MAX_QUEUE_SIZE",
+];
 /// Read by the helpers for tests.
 const TRACES_DIR: &str = "TRACEHOUND_TRACES_DIR";
 
@@ -78,11 +93,41 @@ mod tests {
             ("TRACEHOUND_RECORDS", Some("TRACEHOUND_RECORD")),
             ("JAEGER_COLOR_OF_THE_PAGE", None),
         ] {
-            assert_eq!(nearest(name), expected, "{name}");
+            assert_eq!(nearest(name, MOST_LETTERS), expected, "{name}");
         }
         assert_eq!(distance("abc", ""), 3);
         assert_eq!(distance("", "ab"), 2);
         assert_eq!(distance("kitten", "sitting"), 3);
+    }
+
+    #[test]
+    fn a_variable_of_opentelemetry_is_a_slip_only_if_it_is_near_to_a_setting() {
+        for (name, meant) in [
+            (
+                "OTEL_EXPORTER_OLTP_ENDPOINT",
+                Some("OTEL_EXPORTER_OTLP_ENDPOINT"),
+            ),
+            ("OTEL_SERVICENAME", Some("OTEL_SERVICE_NAME")),
+            ("OTEL_TRACE_EXPORTER", Some("OTEL_TRACES_EXPORTER")),
+            ("OTEL_LOGS_EXPORTER", None),
+            ("OTEL_METRICS_EXPORTER", None),
+            ("OTEL_BLRP_SCHEDULE_DELAY", None),
+            ("OTEL_BLRP_MAX_QUEUE_SIZE", None),
+            ("OTEL_BLRP_EXPORT_TIMEOUT", None),
+            ("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", None),
+            ("OTEL_METRIC_EXPORT_INTERVAL", None),
+            ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", None),
+            ("OTEL_EXPORTER_OTLP_METRICS_HEADERS", None),
+            ("OTEL_EXPORTER_PROMETHEUS_PORT", None),
+            ("OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", None),
+            ("OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT", None),
+            ("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", None),
+            ("OTEL_RUST_LOG", None),
+            ("OTLP_ENDPOINT", None),
+        ] {
+            let expected = meant.map(|meant| format!("{name} is no setting; is {meant} meant?"));
+            assert_eq!(warning(name, "x"), expected, "{name}");
+        }
     }
 
     #[test]
