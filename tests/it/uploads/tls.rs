@@ -1,5 +1,9 @@
 //! Encrypted uploads: to a server whose certificate is good, and to none else.
 
+use std::io::{self, Read as _, Write as _};
+use std::net::TcpListener;
+use std::thread;
+
 use super::*;
 use crate::support::tls::{
     EXPIRED, Identity, LOCALHOST, OTHER_HOST, ROOT, server_of, strict_server_of,
@@ -93,6 +97,26 @@ fn a_server_without_encryption_fails_where_it_is_expected() {
     let report = Shop::new(sender).finish(2).flush();
     assert_eq!(report.sent, 0, "{report}");
     assert!(server.received().is_empty());
+}
+
+#[test]
+fn an_answer_that_is_not_encrypted_is_told_from_a_bad_certificate() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("bound");
+    let answering = thread::spawn(move || {
+        // What most servers of HTTP answer to the beginning of a TLS connection.
+        let (mut stream, _) = listener.accept()?;
+        stream.read_exact(&mut [0; 5])?;
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")?;
+        io::copy(&mut stream, &mut io::sink()) // until the client has left
+    });
+    let sender = HttpSender::new(&format!("https://{address}/api/traces")).expect("a URL");
+    let shop = Shop::new(sender);
+    let report = shop.finish(2).flush();
+    answering.join().expect("no panic").expect("a connection");
+    assert_lost(&report, DropCause::Tls);
+    let lines = shop.lines();
+    assert!(lines[0].contains("does not encrypt"), "{lines:?}");
 }
 
 #[test]

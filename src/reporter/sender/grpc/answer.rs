@@ -141,13 +141,7 @@ pub(super) fn answer_without_connection(
         reason,
     };
     if chain(error).any(is_tls) {
-        return Answer::Lost {
-            cause: DropCause::Tls,
-            reason: format!(
-                "no encrypted connection ({text}); look at its certificate, and trust an authority of your own by \
-                 root_certificates"
-            ),
-        };
+        return Answer::not_encrypted(&text);
     }
     if chain(error).any(is_refused) {
         let cure = protocol.if_refused;

@@ -35,3 +35,19 @@ pub(in crate::reporter::sender) enum Answer {
     /// The batch is lost, and would be lost again.
     Lost { cause: DropCause, reason: String },
 }
+
+impl Answer {
+    /// Returns the fate of a batch for which no encrypted connection could be made.
+    pub(in crate::reporter::sender) fn not_encrypted(error: &str) -> Self {
+        // The error of rustls about a first answer that is no TLS.
+        let cure = if error.contains("InvalidContentType") {
+            "its port does not encrypt: begin the endpoint with http instead of https, or grpc instead of grpcs"
+        } else {
+            "look at its certificate, and trust an authority of your own by root_certificates"
+        };
+        Self::Lost {
+            cause: DropCause::Tls,
+            reason: format!("no encrypted connection ({error}); {cure}"),
+        }
+    }
+}

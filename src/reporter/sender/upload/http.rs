@@ -32,7 +32,7 @@ pub(in crate::reporter::sender) struct HttpProtocol {
     pub(in crate::reporter::sender) if_refused: &'static str,
     /// The cure if the collector wants credentials, or does not accept those that it got.
     pub(in crate::reporter::sender) if_unauthorized: &'static str,
-    /// The cure if the collector does not know the path.
+    /// The cure if the collector does not know the path, or takes another format there.
     pub(in crate::reporter::sender) if_not_found: &'static str,
 }
 
@@ -189,13 +189,13 @@ impl HttpExchange {
                 DropCause::Rejected,
                 "it may not take gzip (Jaeger 1 does not): turn that off",
             ),
-            404 | 405 => lost(DropCause::Rejected, &self.if_not_found()),
+            404 | 405 | 415 => lost(DropCause::Rejected, &self.if_not_found()),
             400..=499 => lost(DropCause::Rejected, ""),
             _ => lost(DropCause::SendFailed, ""),
         }
     }
 
-    /// Returns the cure if the collector does not know the path.
+    /// Returns the cure if the collector does not know the path, or takes another format there.
     fn if_not_found(&self) -> Cow<'static, str> {
         let HttpProtocol {
             path, if_not_found, ..
@@ -254,13 +254,7 @@ impl HttpExchange {
                 format!("its host has no address ({reason}); look at the endpoint"),
             ),
             PostError::NotSent(reason) => retry(DropCause::SendFailed, reason),
-            PostError::Tls(reason) => lost(
-                DropCause::Tls,
-                format!(
-                    "no encrypted connection ({reason}); look at its certificate, and trust an authority of \
-                     your own by root_certificates"
-                ),
-            ),
+            PostError::Tls(reason) => Answer::not_encrypted(&reason),
             PostError::NoAnswer(reason) => lost(DropCause::Unknown, self.with_port(reason)),
             PostError::NotHttp(reason) => lost(
                 DropCause::SendFailed,
