@@ -85,15 +85,14 @@
 //! | [`services`] | what a sampler, codec, reporter or sender of your own gets from its tracer |
 //! | [`prelude`] | what nearly every file that traces wants |
 //!
-//! The guide is in `docs/guide/` of the repository. For a beginning: the first hour (`first-hour.md`), settings
-//! (`configuration.md`), tests (`testing.md`), other tracing crates (`migration.md`), the crate `tracing`
-//! (`tracing.md`). For spans: HTTP (`http.md`), databases (`databases.md`), queues (`queues.md`), Thrift and protocols
-//! of your own (`thrift.md`), WebSockets (`websocket.md`), log lines (`logs.md`), names of tags (`names.md`). For
-//! production: sampling (`sampling.md`), headers (`formats.md`), where spans go (`ways-out.md`), proxies and Kubernetes
-//! (`deployment.md`), the end of a program (`shutdown.md`), panics (`panics.md`), Lambda (`lambda.md`), forks
-//! (`forks.md`). For operators: missing traces (`missing-traces.md`), metrics (`metrics.md`), requests that hang
-//! (`watching.md`), limits (`limits.md`), tools for language models
-//! (`agents.md`).
+//! The guide is in `docs/guide/` of the repository:
+//!
+//! | pages about | |
+//! |---|---|
+//! | a beginning | the first hour (`first-hour.md`), settings (`configuration.md`), tests (`testing.md`), other tracing crates (`migration.md`), the crate `tracing` (`tracing.md`) |
+//! | spans | HTTP (`http.md`), databases (`databases.md`), queues (`queues.md`), Thrift and protocols of your own (`thrift.md`), WebSockets (`websocket.md`), log lines (`logs.md`), names of tags (`names.md`) |
+//! | production | sampling (`sampling.md`), headers (`formats.md`), where spans go (`ways-out.md`), proxies and Kubernetes (`deployment.md`), the end of a program (`shutdown.md`), panics (`panics.md`), Lambda (`lambda.md`), forks (`forks.md`) |
+//! | operation | missing traces (`missing-traces.md`), metrics (`metrics.md`), requests that hang (`watching.md`), limits (`limits.md`), tools for language models (`agents.md`) |
 //!
 //! # Feature flags
 //!

@@ -19,7 +19,7 @@
 //! cart    \ GET /cart  |========| 27.2ms
 //! shop   \ charge                 |==--------------------------------------=====| ! 140.9ms
 //! pay     \ Charge/Do               |======================================| ! 120.1ms declined
-//! view: http://127.0.0.1:16699/trace/7f3c..a91e  json: ...?format=jaeger  (received 5, dropped 0)
+//! view: http://127.0.0.1:16699/trace/7f3c..a91e json: ...?format=jaeger (received 5, dropped 0)
 //! ```
 //!
 //! # How do I read the picture?

@@ -71,14 +71,13 @@
 //!
 //! # What does each cost?
 //!
-//! - A counter costs a span one or two additions in a block of its thread. A reading adds the blocks up under a lock.
+//! - A counter costs a span one or two additions in a block that only its thread writes. A reading adds the blocks up
+//!   under a lock.
 //! - A scrape page costs spans nothing.
 //! - A metrics factory costs spans nothing: the worker hands over what has changed, once each flush interval.
-//! - [`RedMetrics`](crate::observer::RedMetrics) costs a span about thirty nanoseconds, and one that is not sampled a
-//!   look at the clock too; and about 300 bytes for each operation and thread.
+//! - [`RedMetrics`](crate::observer::RedMetrics) costs a span about thirty nanoseconds, and one that is not sampled also
+//!   a look at the clock. It holds about 300 bytes for each operation and thread.
 //! - [`RpcMetrics`](crate::observer::RpcMetrics) costs a server span two or three calls into the metrics library.
-//!
-//! Each thread counts in a block that it alone writes, so no write is shared. Reading adds the blocks up under a lock.
 
 #[cfg(feature = "metrics")]
 mod facade;

@@ -4,20 +4,6 @@
 //! dropped. Spans that start meanwhile are its children. The scope owns the span as a clone does, so the span stays
 //! open at least as long, unless [`Span::finish`](crate::Span::finish) ends it.
 //!
-//! * A function that is one span: [`start_active_span`](crate::TracerExt::start_active_span) gives an [`ActiveSpan`],
-//!   span and scope in one value. A block: [`Span::in_scope`](crate::Span::in_scope).
-//! * In a future a scope must not be held across an `.await`, because the future may continue on another thread. A
-//!   scope is `!Send`, so such a future cannot be spawned on a multi-threaded runtime. Use [`InSpan`] instead, which
-//!   activates the span in each poll. On a runtime of one thread such a future compiles, and its span is active for all
-//!   other tasks while it waits. Clippy finds it if `clippy.toml` has
-//!   `await-holding-invalid-types = ["tracehound::scope::Scope", "tracehound::scope::ActiveSpan"]`.
-//! * Threads and tasks do not inherit the active span. It is handed over with the work, as the
-//!   [table](#how-do-i-hand-work-over) says.
-//! * [`Instrumented::with_poll_times`] tells how long a future worked and how long it waited, and which poll held its
-//!   thread too long.
-//! * [`active_span`] takes tags and logs; [`active_context`] goes into requests, and [`trace_ids`] into log lines. They
-//!   differ under [`activate_context`], which makes a context active without a span of this process.
-//!
 //! ```
 //! use tracehound::prelude::*;
 //! use tracehound::reporter::NullReporter;
@@ -33,6 +19,28 @@
 //! assert!(active_span().is_noop());
 //! # Ok::<(), tracehound::tracer::BuildError>(())
 //! ```
+//!
+//! # Which way suits my code?
+//!
+//! | a span around | by |
+//! |---|---|
+//! | a function | [`start_active_span`](crate::TracerExt::start_active_span): an [`ActiveSpan`] is span and scope in one value |
+//! | a block | [`Span::in_scope`](crate::Span::in_scope) |
+//! | a future | [`InSpan`], which activates the span in each poll; [`Instrumented::with_poll_times`] tells how long it worked and waited, and which poll held its thread too long |
+//! | work on another thread or in another task | a row of the [table](#how-do-i-hand-work-over): neither inherits the active span |
+//!
+//! A scope must not be held across an `.await`, because the future may continue on another thread. A scope is `!Send`,
+//! so such a future cannot be spawned on a multi-threaded runtime. On a runtime of one thread it compiles, and its span
+//! is active for all other tasks while it waits. With this line in `clippy.toml`, Clippy finds it:
+//!
+//! ```toml
+//! await-holding-invalid-types = ["tracehound::scope::Scope", "tracehound::scope::ActiveSpan"]
+//! ```
+//!
+//! # What is active here?
+//!
+//! [`active_span`] takes tags and logs; [`active_context`] goes into requests, and [`trace_ids`] into log lines. They
+//! differ under [`activate_context`], which makes a context active without a span of this process.
 //!
 //! # How do I hand work over?
 //!

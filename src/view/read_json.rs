@@ -32,8 +32,8 @@ impl Trace {
     ///
     /// let text = r#"{"data": [{
     ///     "traceID": "7f3c", "processes": {"p1": {"serviceName": "shop", "tags": []}},
-    ///     "spans": [{"traceID": "7f3c", "spanID": "1", "operationName": "checkout", "processID": "p1",
-    ///                "startTime": 1700000000000000, "duration": 2500}]
+    ///     "spans": [{"traceID": "7f3c", "spanID": "1", "operationName": "checkout",
+    ///                "processID": "p1", "startTime": 1700000000000000, "duration": 2500}]
     /// }]}"#;
     /// let traces = Trace::from_json(text)?;
     /// assert_eq!(traces[0].services(), ["shop"]);

@@ -274,7 +274,8 @@ impl Config {
     /// ```
     /// use tracehound::config::{Config, ConfigFile};
     ///
-    /// let file: ConfigFile = serde_json::from_str(r#"{ "service_name": "shop", "disabled": true }"#)?;
+    /// let text = r#"{ "service_name": "shop", "disabled": true }"#;
+    /// let file: ConfigFile = serde_json::from_str(text)?;
     /// let no_variables = |_: &str| None;
     /// let tracer = Config::from_lookup_over(file, no_variables)?.build()?;
     /// assert!(tracer.process().is_none(), "it is off");

@@ -100,7 +100,10 @@ impl AnswerHeaders {
     /// use tracehound::middleware::{AnswerHeaders, ServerLayer};
     ///
     /// // For scripts in browsers, which read `server-timing` alone, about traces that are kept.
-    /// let headers = AnswerHeaders::new().trace_response(false).server_timing(true).sampled_only(true);
+    /// let headers = AnswerHeaders::new()
+    ///     .trace_response(false)
+    ///     .server_timing(true)
+    ///     .sampled_only(true);
     /// let layer = ServerLayer::new(NoopTracer).answer_headers(headers);
     /// ```
     #[must_use]

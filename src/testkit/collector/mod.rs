@@ -287,7 +287,7 @@ impl MockCollector {
     /// use tracehound::testkit::MockCollector;
     ///
     /// let collector = MockCollector::start()?;
-    /// let keep_all = r#"{"strategyType":"PROBABILISTIC","probabilisticSampling":{"samplingRate":1}}"#;
+    /// let keep_all = r#"{"probabilisticSampling":{"samplingRate":1}}"#;
     /// collector.serve("/sampling", keep_all);
     /// # Ok::<(), std::io::Error>(())
     /// ```
@@ -303,7 +303,7 @@ impl MockCollector {
     /// use tracehound::testkit::{Fault, MockCollector};
     ///
     /// let collector = MockCollector::start()?;
-    /// collector.next_faults([Fault::status(503), Fault::reset()]); // the third request is taken again
+    /// collector.next_faults([Fault::status(503), Fault::reset()]); // the third request is taken
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn next_faults(&self, faults: impl IntoIterator<Item = Fault>) {
