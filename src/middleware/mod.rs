@@ -360,6 +360,7 @@ mod running;
 mod side;
 #[cfg(feature = "thrift")]
 mod thrift;
+mod topic_names;
 
 #[cfg(feature = "stream")]
 pub use self::database::TracedRows;

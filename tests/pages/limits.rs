@@ -81,8 +81,8 @@ methods of Thrift that are names | src/middleware/known_methods.rs | LIMIT
 bytes of a name that a caller gave | src/middleware/kept_names.rs | MAX_BYTES
 bytes of the text of a Thrift error | src/middleware/thrift/answer.rs | MAX_TEXT
 bytes of the name of a Thrift method | src/middleware/thrift/server_call.rs | MAX_NAME
-topics that are names | src/middleware/message/names.rs | LIMIT
-bytes of a topic that is a name | src/middleware/message/names.rs | MAX_BYTES
+topics, and channels of Redis, that are names | src/middleware/topic_names.rs | LIMIT
+bytes of a topic that is a name | src/middleware/topic_names.rs | MAX_BYTES
 bytes of a payload that a test environment reads | src/middleware/message/settings.rs | MAX_PAYLOAD
 producers that the span of a batch refers to | src/middleware/message/incoming.rs | MAX_REFERENCES
 bytes of a statement that are read | src/redact/sql/words.rs | MAX_READ

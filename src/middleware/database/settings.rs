@@ -5,6 +5,8 @@ use crate::bounded_text::beginning;
 use crate::middleware::address::host_and_port;
 use crate::middleware::database::repeats::Repeats;
 use crate::middleware::known_names::KnownNames;
+#[cfg(feature = "redis")]
+use crate::middleware::topic_names::TopicNames;
 use crate::model::{Recording, otel_tags, tags};
 use crate::redact;
 use crate::redact::sql::{self, Dialect};
@@ -26,6 +28,9 @@ pub(crate) struct Settings {
     pub(super) repeats: Option<Arc<Repeats>>,
     /// The summaries that became names.
     pub(super) summaries: Arc<KnownNames>,
+    /// The channels that became names.
+    #[cfg(feature = "redis")]
+    pub(super) channels: TopicNames,
 }
 
 /// The part of a statement that a span shows.
@@ -51,6 +56,8 @@ impl Settings {
             only_in_traces: false,
             repeats: None,
             summaries: Arc::default(),
+            #[cfg(feature = "redis")]
+            channels: TopicNames::default(),
         }
     }
 

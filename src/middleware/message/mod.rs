@@ -3,7 +3,6 @@
 mod bus;
 mod handling;
 mod incoming;
-mod names;
 #[cfg(feature = "nats")]
 mod nats;
 mod outgoing;

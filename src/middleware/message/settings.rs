@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use crate::middleware::call_error;
 use crate::middleware::database::shown_data;
-use crate::middleware::message::names::Names;
+use crate::middleware::topic_names::TopicNames;
 use crate::model::{ReferenceType, tags};
 use crate::propagation::{ExtractCarrier, Trust};
 use crate::redact;
@@ -21,7 +21,7 @@ pub(super) struct Settings {
     pub(super) peer_address: Option<Cow<'static, str>>,
     pub(super) relation: ReferenceType,
     pub(super) trust: Trust,
-    pub(super) names: Names,
+    pub(super) names: TopicNames,
 }
 
 impl Settings {
@@ -34,7 +34,7 @@ impl Settings {
             peer_address: None,
             relation: ReferenceType::FollowsFrom,
             trust: Trust::full(),
-            names: Names::default(),
+            names: TopicNames::default(),
         }
     }
 

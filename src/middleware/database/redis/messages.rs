@@ -3,6 +3,7 @@ use redis::Msg;
 use crate::middleware::Database;
 use crate::middleware::database::settings::{Shown, shown_data};
 use crate::model::tags;
+use crate::redact;
 use crate::scope::active_context;
 use crate::span::{Span, SpanContext};
 use crate::tracer::TracerExt;
@@ -11,7 +12,9 @@ use crate::tracer::TracerExt;
 ///
 /// A span follows from the span that was active when this was made, usually that of the code that subscribed. Redis
 /// carries no context with a message, so the trace of its sender is not known. The name is `From_` and the channel, or
-/// the pattern of a subscription by pattern, because channels may be many.
+/// the pattern of a subscription by pattern. A `Database` and its clones name the first hundred that they see, because
+/// channels such as `user:42` may be many. The spans of others are named `From_other`, with the channel in the tag
+/// `message_bus.destination`.
 ///
 /// ```
 /// use tracehound::middleware::{Database, RedisMessages};
@@ -57,14 +60,16 @@ impl RedisMessages {
             false => Some(message.get_channel_name().to_owned()),
         };
         let destination = destination.unwrap_or_default();
+        let destination = redact::text(&destination);
+        let name = settings.channels.name_of(&destination);
         let span = tracer
-            .build_span(format!("From_{destination}"))
+            .build_span(format!("From_{name}"))
             .tag(tags::SPAN_KIND, tags::SPAN_KIND_CONSUMER)
             .follows_from(&self.subscriber)
             .ignore_active_span()
             .start();
         settings.describe(&span);
-        span.set_tag(tags::MESSAGE_BUS_DESTINATION, &destination);
+        span.set_tag(tags::MESSAGE_BUS_DESTINATION, &*destination);
         if settings.shown(span.recorded_data()) == Shown::Everything {
             let payload = String::from_utf8_lossy(message.get_payload_bytes());
             span.set_tag("message", &*shown_data(&payload));

@@ -93,7 +93,7 @@ fn both(spans: &InMemoryReporter) -> OwnedSpan {
 }
 
 #[test]
-fn a_command_is_a_span_with_its_name_and_its_number_of_keys() {
+pub(in crate::middleware) fn a_command_is_a_span_with_its_name_and_its_number_of_keys() {
     let (tracer, spans) = recording_tracer();
     let mut connections = Connections::new(&tracer);
     for (words, name, keys) in [
@@ -133,7 +133,7 @@ fn a_command_is_a_span_with_its_name_and_its_number_of_keys() {
 }
 
 #[test]
-fn a_pipeline_is_one_span_with_the_number_of_its_commands() {
+pub(in crate::middleware) fn a_pipeline_is_one_span_with_the_number_of_its_commands() {
     let (tracer, spans) = recording_tracer();
     let mut connections = Connections::new(&tracer);
     let mut commands = pipe();
@@ -350,4 +350,31 @@ fn a_message_has_a_span_that_follows_from_the_subscriber() {
     assert_eq!(one.tag_text("message_bus.destination"), "orders");
     let off = RedisMessages::new(&Database::new(NoopTracer, "redis"));
     assert!(off.span(&message(&["message", "a", "b"])).is_noop());
+}
+
+#[test]
+fn channels_without_end_share_a_name_and_have_their_tag() {
+    let (tracer, spans) = recording_tracer();
+    let database = Database::new(tracer, "redis");
+    for user in 0..102 {
+        // As if each subscription had messages of its own.
+        let messages = RedisMessages::new(&database.clone());
+        let channel = format!("user:{user}");
+        messages
+            .span(&message(&["message", &channel, "hi"]))
+            .finish();
+    }
+    let messages = RedisMessages::new(&database);
+    messages
+        .span(&message(&["message", "user:7", "hi"]))
+        .finish();
+    let url = "redis://u:canary@h/";
+    messages.span(&message(&["message", url, "hi"])).finish();
+    let spans = spans.spans();
+    let named = |index: usize| &*spans[index].operation_name;
+    assert_eq!(named(99), "From_user:99");
+    assert_eq!([named(100), named(101)], ["From_other"; 2]);
+    assert_eq!(spans[101].tag_text("message_bus.destination"), "user:101");
+    assert_eq!(named(102), "From_user:7");
+    assert_eq!(spans[103].tag_text("message_bus.destination"), "redis://h/");
 }

@@ -3,31 +3,31 @@ use std::sync::Arc;
 
 use crate::middleware::known_names::KnownNames;
 
-/// The topics that may stand in operation names: the first ones that are seen, and patterns for others.
+/// The topics and channels that may stand in operation names: the first ones that are seen, and patterns for others.
 #[derive(Clone)]
-pub(super) struct Names {
+pub(crate) struct TopicNames {
     patterns: Arc<[Pattern]>,
     limit: usize,
     seen: Arc<KnownNames>,
 }
 
-impl Names {
+impl TopicNames {
     /// The number of topics that are named by default.
-    pub(super) const LIMIT: usize = 100;
+    pub(crate) const LIMIT: usize = 100;
 
     /// The longest topic that is named, in bytes. Kafka and AMQP have no longer ones.
     const MAX_BYTES: usize = 255;
 
-    pub(super) fn set_limit(&mut self, limit: usize) {
+    pub(crate) fn set_limit(&mut self, limit: usize) {
         self.limit = limit;
     }
 
-    pub(super) fn set_patterns(&mut self, patterns: impl IntoIterator<Item = Cow<'static, str>>) {
+    pub(crate) fn set_patterns(&mut self, patterns: impl IntoIterator<Item = Cow<'static, str>>) {
         self.patterns = patterns.into_iter().map(Pattern).collect();
     }
 
     /// Returns the pattern that a topic fits, or else the topic, unless there are too many.
-    pub(super) fn name_of<'t>(&'t self, topic: &'t str) -> &'t str {
+    pub(crate) fn name_of<'t>(&'t self, topic: &'t str) -> &'t str {
         let mut patterns = self.patterns.iter();
         if let Some(pattern) = patterns.find(|pattern| pattern.fits(topic)) {
             return &pattern.0;
@@ -37,7 +37,7 @@ impl Names {
     }
 }
 
-impl Default for Names {
+impl Default for TopicNames {
     fn default() -> Self {
         Self {
             patterns: Arc::default(),
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn topics_beyond_the_limit_and_long_ones_share_a_name() {
-        let mut names = Names::default();
+        let mut names = TopicNames::default();
         names.set_limit(2);
         let long = "x".repeat(256);
         for (topic, name) in [
