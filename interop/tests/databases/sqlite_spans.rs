@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures_util::{FutureExt, StreamExt, TryStreamExt};
-use sqlx::{AssertSqlSafe, Executor, SqlSafeStr, SqlitePool, sqlite::SqlitePoolOptions};
+use sqlx::{Acquire, AssertSqlSafe, Executor, SqlSafeStr, SqlitePool, sqlite::SqlitePoolOptions};
 use tokio::runtime::{Builder, Runtime};
 use tracehound::{
     middleware::Database,
@@ -223,7 +223,8 @@ fn a_stream_that_is_dropped_and_a_future_that_is_dropped_end_their_spans() -> Re
 /// Waits until the only connection is back: sqlx puts it back in a task of its own.
 async fn idle(pool: &SqlitePool) {
     let back = async {
-        while pool.num_idle() == 0 {
+        // Between two users of a connection the number may be below zero, and then is a large one.
+        while pool.num_idle() != 1 {
             tokio::task::yield_now().await;
         }
     };
@@ -330,6 +331,76 @@ fn a_statement_on_a_pool_tells_that_it_waits_for_a_connection_and_ends_in_each_w
         assert!(panics.catch_unwind().await.is_err());
         assert_eq!(ends(&shop), ["AcquireConnection panic", "SELECT panic"]);
         assert!(active_span().is_noop());
+        Ok(())
+    })
+}
+
+#[test]
+fn a_transaction_on_a_pool_tells_that_it_waits_for_a_connection_and_ends_in_each_way() -> Result {
+    let shop = Shop::open(Recording::metadata())?;
+    let Shop { pool, users, .. } = &shop;
+    shop.runtime.block_on(async {
+        idle(pool).await;
+        let mut transaction = users.pool(pool).begin().await?;
+        assert_eq!(ends(&shop), ["BEGIN"], "a connection was idle");
+        transaction.execute("DELETE FROM users").await?;
+        transaction.rollback().await?;
+
+        idle(pool).await;
+        let transaction = users.pool(pool).begin_with("BEGIN IMMEDIATE").await?;
+        assert_eq!(ends(&shop), ["BEGIN"]);
+        let (waited, ended) = tokio::join!(users.pool(pool).begin(), transaction.commit());
+        ended?;
+        assert_eq!(ends(&shop), ["AcquireConnection", "BEGIN"]);
+        let (next, ended) = tokio::join!(
+            users.pool(pool).begin_with("BEGIN EXCLUSIVE"),
+            waited?.commit()
+        );
+        ended?;
+        assert_eq!(ends(&shop), ["AcquireConnection", "BEGIN"]);
+
+        let late = users.pool(pool).begin().await;
+        assert!(matches!(late, Err(sqlx::Error::PoolTimedOut)));
+        let late = ["AcquireConnection error timeout", "BEGIN error timeout"];
+        assert_eq!(ends(&shop), late);
+        assert!(users.pool(pool).begin().now_or_never().is_none());
+        let cancelled = ["AcquireConnection cancelled", "BEGIN cancelled"];
+        assert_eq!(ends(&shop), cancelled);
+        drop(users.pool(pool).begin());
+        assert!(ends(&shop).is_empty(), "nothing was asked for");
+        next?.commit().await?;
+
+        // A connection, without a transaction.
+        idle(pool).await;
+        let taken = users.pool(pool).acquire().await?;
+        assert!(ends(&shop).is_empty(), "a connection was idle");
+        let (other, ()) = tokio::join!(users.pool(pool).acquire(), async { drop(taken) });
+        drop(other?);
+        assert_eq!(ends(&shop), ["AcquireConnection"]);
+
+        idle(pool).await;
+        let refused = users.pool(pool).begin_with("BEGIN canary").await;
+        refused.err().expect("no such statement");
+        let [refused] = &ends(&shop)[..] else {
+            unreachable!("one span");
+        };
+        assert!(refused.starts_with("BEGIN error "), "{refused}");
+        let options = SqlitePoolOptions::new().max_connections(1);
+        let options = options.after_connect(|_, _| resume_unwind(Box::new("planned")));
+        let broken = options.connect_lazy("sqlite::memory:")?;
+        let panics = AssertUnwindSafe(users.pool(&broken).begin());
+        assert!(panics.catch_unwind().await.is_err());
+        assert_eq!(ends(&shop), ["AcquireConnection panic", "BEGIN panic"]);
+        assert!(active_span().is_noop());
+
+        idle(pool).await;
+        pool.close().await;
+        let closed = users.pool(pool).begin().await;
+        assert!(matches!(closed, Err(sqlx::Error::PoolClosed)));
+        let [closed] = &ends(&shop)[..] else {
+            unreachable!("one span: nothing was waited for");
+        };
+        assert!(closed.starts_with("BEGIN error "), "{closed}");
         Ok(())
     })
 }

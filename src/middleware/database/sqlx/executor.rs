@@ -13,14 +13,14 @@ use crate::middleware::database::sqlx::query::TakenQuery;
 /// [`Database::executor`] makes it.
 ///
 /// ```
-/// use sqlx::{Executor, Pool};
+/// use sqlx::{Acquire, Executor, Pool};
 /// use tracehound::middleware::Database;
 ///
 /// async fn purge<DB: sqlx::Database>(pool: &Pool<DB>, users: &Database) -> sqlx::Result<()>
 /// where
 ///     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
 /// {
-///     let mut transaction = users.operation("BEGIN").run(pool.begin()).await?;
+///     let mut transaction = users.pool(pool).begin().await?; // span: `BEGIN`
 ///     let connection = users.executor(&mut *transaction);
 ///     connection.execute("DELETE FROM users").await?; // span: `DELETE`
 ///     users.operation("COMMIT").run(transaction.commit()).await
@@ -33,12 +33,12 @@ use crate::middleware::database::sqlx::query::TakenQuery;
 /// the tag `db.error_code`, such as `23505`.
 ///
 /// A pool takes a connection inside of a statement's span. To see how long that takes, pass the pool by
-/// [`Database::pool`].
+/// [`Database::pool`], which also begins transactions.
 ///
 /// Arguments of a query are never recorded, because they have no text. Needs Rust 1.94, as `sqlx` does.
 #[must_use = "an executor does nothing before it runs a statement"]
 pub struct TracedExecutor<E> {
-    executor: E,
+    pub(super) executor: E,
     database: Database,
 }
 
