@@ -61,6 +61,8 @@ pub(super) struct Hooks<Req, Res> {
     pub(super) trust: Trust,
     pub(super) destinations: Destinations,
     pub(super) injects: bool,
+    /// Whether a server puts a `RequestSpan` into the extensions of a request.
+    pub(super) leaves_handle: bool,
     /// `None` if all have their defaults, as is usual.
     pub(super) details: Option<Box<DetailSettings>>,
 }
@@ -89,6 +91,7 @@ impl<Req, Res> Hooks<Req, Res> {
         trust: Trust::full(),
         destinations: Destinations::all(),
         injects: true,
+        leaves_handle: true,
         details: None,
     };
 
@@ -196,6 +199,7 @@ impl<Req, Res> Clone for Hooks<Req, Res> {
             trust: self.trust,
             destinations: self.destinations.clone(),
             injects: self.injects,
+            leaves_handle: self.leaves_handle,
             details: self.details.clone(),
         }
     }

@@ -153,6 +153,30 @@ impl ServerLayer {
         self
     }
 
+    /// Sets whether a request carries its [`RequestSpan`] in its extensions. Defaults to true.
+    ///
+    /// Without it a request takes two or three allocations less. The handler finds its span by
+    /// [`active_span`](crate::scope::active_span). Set it to false only if the layer is the only one around a request:
+    /// a second `ServerLayer` inside of it finds no span, and starts one of its own.
+    ///
+    /// ```
+    /// use axum::{Router, routing::get};
+    /// use tracehound::NoopTracer;
+    /// use tracehound::middleware::ServerLayer;
+    /// use tracehound::scope::active_span;
+    ///
+    /// let handler = async || {
+    ///     active_span().set_tag("customer", "4711");
+    /// };
+    /// let layer = ServerLayer::new(NoopTracer).request_span(false);
+    /// let app: Router = Router::new().route("/cart", get(handler)).layer(layer);
+    /// ```
+    #[must_use]
+    pub fn request_span(mut self, is_left: bool) -> Self {
+        self.hooks_mut().leaves_handle = is_left;
+        self
+    }
+
     /// Sets the headers of responses that tell callers which trace their requests belong to. Defaults to none.
     ///
     /// A request without a span gets none. Inside of another `ServerLayer` this setting has no effect.
@@ -265,8 +289,10 @@ fn begin(
         }
     }
     hooks.decorate(&span, request);
-    let handle = RequestSpan::new(span.downgrade(), wants_route);
-    request.extensions.insert(handle);
+    if hooks.leaves_handle {
+        let handle = RequestSpan::new(span.downgrade(), wants_route);
+        request.extensions.insert(handle);
+    }
     let is_plain = claim.is_none() && hooks.add_nothing(&span);
     if is_plain {
         return Exchange::new(span, Side::Server, protocol, &request.method).into();

@@ -184,6 +184,24 @@ fn the_handler_finds_its_span_in_three_ways() {
 }
 
 #[test]
+fn a_layer_that_leaves_no_request_span_has_its_span_active() {
+    run(async {
+        let (tracer, reporter) = recording_tracer();
+        let handler = async |span: RequestSpan, request: AxumRequest| {
+            assert!(span.is_noop() && request.extensions().get::<RequestSpan>().is_none());
+            active_span().set_tag("mine", true);
+        };
+        let layer = ServerLayer::new(tracer).request_span(false);
+        let app = Router::new().route("/{id}", any(handler)).layer(layer);
+        let address = serve(app).await;
+        call(format!("http://{address}/7")).await;
+        let span = one_span(&reporter).await;
+        assert_eq!(span.operation_name, "GET /{id}");
+        assert_eq!(span.tag_text("mine"), "true");
+    });
+}
+
+#[test]
 fn a_kept_request_span_keeps_no_request_open() {
     run(async {
         let (tracer, reporter) = recording_tracer();
@@ -248,7 +266,7 @@ fn a_failing_service_is_an_error() {
 }
 
 #[test]
-fn the_callers_address_is_recorded_if_the_server_tells_it() {
+pub(in crate::middleware) fn the_callers_address_is_recorded_if_the_server_tells_it() {
     run(async {
         for (address, key) in [
             ("10.1.2.3:4567", "peer.ipv4"),
