@@ -198,7 +198,7 @@ fn other_trace(span: &OwnedSpan) -> [String; 2] {
 }
 
 #[test]
-fn a_client_finds_the_trace_of_a_server_that_has_started_another_one() {
+pub(in crate::middleware) fn a_client_finds_the_trace_of_a_server_that_has_started_another_one() {
     run(async {
         let rows = [
             (Trust::restart(), true),

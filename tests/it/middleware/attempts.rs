@@ -120,7 +120,7 @@ async fn call_of(reporter: &InMemoryReporter, attempts: usize) -> (OwnedSpan, Ve
 }
 
 #[test]
-fn each_attempt_of_a_call_has_a_span_with_its_number() {
+pub(in crate::middleware) fn each_attempt_of_a_call_has_a_span_with_its_number() {
     run(async {
         let statuses = ["503", "302", "302", "200"];
         let expected = [["", ""], ["1", ""], ["2", "1"], ["3", "2"]];
@@ -158,7 +158,8 @@ fn each_attempt_of_a_call_has_a_span_with_its_number() {
 }
 
 #[test]
-fn attempts_are_numbered_by_the_name_of_opentelemetry_if_the_tracer_says_so() {
+pub(in crate::middleware) fn attempts_are_numbered_by_the_name_of_opentelemetry_if_the_tracer_says_so()
+ {
     run(async {
         let (builder, reporter) = recording_builder();
         let builder = builder.tag_names(TagNames::OpenTelemetry);
@@ -323,7 +324,7 @@ fn redirects(span: &OwnedSpan) -> Vec<String> {
 }
 
 #[test]
-fn redirects_that_reqwest_follows_itself_are_logged_with_their_number() {
+pub(in crate::middleware) fn redirects_that_reqwest_follows_itself_are_logged_with_their_number() {
     run(async {
         let rows = [(Policy::default(), "200", 2), (Policy::none(), "302", 1)];
         for (policy, status, count) in rows {

@@ -169,7 +169,7 @@ where
 }
 
 #[test]
-fn a_span_tells_whether_its_connection_was_used_before() {
+pub(in crate::middleware) fn a_span_tells_whether_its_connection_was_used_before() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let address = server().await;

@@ -74,7 +74,7 @@ async fn login(tracer: &JaegerTracer, reporter: &InMemoryReporter) -> [OwnedSpan
 }
 
 #[test]
-fn everything_shows_queries_headers_and_bodies_without_their_secrets() {
+pub(in crate::middleware) fn everything_shows_queries_headers_and_bodies_without_their_secrets() {
     run(async {
         let (tracer, reporter) = tracer();
         for span in login(&tracer, &reporter).await {
@@ -238,7 +238,7 @@ fn a_body_that_is_dropped_halfway_is_shown_as_far_as_it_came() {
 }
 
 #[test]
-fn everything_shows_the_metadata_and_the_sizes_of_a_grpc_call() {
+pub(in crate::middleware) fn everything_shows_the_metadata_and_the_sizes_of_a_grpc_call() {
     run(async {
         let (tracer, reporter) = tracer();
         let address = grpc::serve(ServerLayer::new(tracer.clone())).await;

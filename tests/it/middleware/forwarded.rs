@@ -61,7 +61,7 @@ const ALL: Headers<'static> = &[
 ];
 
 #[test]
-fn a_trusted_proxy_tells_the_client_and_the_url() {
+pub(in crate::middleware) fn a_trusted_proxy_tells_the_client_and_the_url() {
     run(async {
         let ours = "https://shop.example:8443/cart?id=";
         let other = |it| TrustedProxies::networks([it]).expect("networks");
@@ -170,7 +170,7 @@ async fn queue_time(proxies: TrustedProxies, headers: Headers<'_>) -> String {
 }
 
 #[test]
-fn a_trusted_proxy_tells_how_long_a_request_has_waited() {
+pub(in crate::middleware) fn a_trusted_proxy_tells_how_long_a_request_has_waited() {
     run(async {
         let proxies = || loopback().queue_time(REQUEST_START);
         let stranger = TrustedProxies::networks(["10.0.0.2"]).expect("networks");

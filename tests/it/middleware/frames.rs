@@ -196,9 +196,15 @@ fn a_tracer_that_is_off_speaks_the_protocol() {
 
 #[cfg(feature = "tokio")]
 mod with_tokio {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use std::pin::{Pin, pin};
+    use std::task::{Context, Poll, ready};
+
+    use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, duplex};
+    use tracehound::Span;
+    use tracehound::model::tags::SPAN_KIND;
 
     use super::*;
+    use crate::middleware::ways::{Way, check, drive, work};
 
     #[tokio::test]
     async fn a_context_arrives_over_a_stream_of_tokio() {
@@ -223,6 +229,92 @@ mod with_tokio {
         assert_eq!(rest, "message");
         assert_eq!(frames.read_async(&mut far).await.unwrap(), None);
         writing.await.unwrap();
+    }
+
+    /// A stream that ends in a way when it is used.
+    struct Ends<'a>(Way, &'a [u8]);
+
+    impl Ends<'_> {
+        fn poll(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            pin!(work(self.0)).poll(cx)
+        }
+    }
+
+    impl AsyncRead for Ends<'_> {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            ready!(self.poll(cx))?;
+            Pin::new(&mut self.1).poll_read(cx, buffer)
+        }
+    }
+
+    impl AsyncWrite for Ends<'_> {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            ready!(self.poll(cx))?;
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// Returns a span of a kind, in which a program reads or writes a frame.
+    fn span_of(tracer: &JaegerTracer, kind: &'static str) -> Span {
+        tracer.build_span(kind).tag(SPAN_KIND, kind).start()
+    }
+
+    #[test]
+    pub(in crate::middleware) fn a_frame_is_written_and_read_in_each_way() {
+        // The program logs the error by itself, which does not tell a timeout from others.
+        let rows = [
+            (Way::Done, "client; server"),
+            (
+                Way::Error,
+                "client error=true error; server error=true error",
+            ),
+            (Way::Cancel, "client cancelled; server cancelled"),
+            (Way::Drop, "client cancelled; server cancelled"),
+            (
+                Way::Panic,
+                "client error=true panic; server error=true panic",
+            ),
+            (
+                Way::Timeout,
+                "client error=true error; server error=true error",
+            ),
+        ];
+        check(rows, |way, tracer| {
+            let frames = ContextFrames::new(tracer.clone());
+            let asks = async {
+                let (mut stream, span) = (Ends(way, &[]), active_span());
+                let written = frames.write_async(&mut stream, &span).await;
+                written.inspect_err(|error| active_span().log_error(error))
+            };
+            let written = drive(way, asks.in_span(span_of(tracer, "client")));
+            assert_eq!(matches!(written, Some(Ok(()))), way == Way::Done);
+            let bytes = frame_of(&context());
+            let answers = async {
+                let read = frames.read_async(&mut Ends(way, &bytes)).await;
+                read.inspect_err(|error| active_span().log_error(error))
+            };
+            let read = drive(way, answers.in_span(span_of(tracer, "server")));
+            let caller = read.and_then(Result::ok).flatten();
+            let expected = (way == Way::Done).then(context);
+            assert_eq!(caller, expected, "{way:?}");
+            assert_eq!(tracer.metrics().get(Counter::DecodingErrors), 0);
+        });
     }
 
     #[tokio::test]

@@ -299,7 +299,7 @@ fn baggage_with_a_binary_key_stays_out_of_the_metadata() {
 }
 
 #[test]
-fn a_call_ends_in_each_way() {
+pub(in crate::middleware) fn a_call_ends_in_each_way() {
     let rows = [
         (Way::Done, "client; server"),
         (

@@ -1,6 +1,6 @@
 //! Tests of spans for the requests of reqwest, over loopback.
 
-mod ends;
+pub(super) mod ends;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

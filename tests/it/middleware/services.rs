@@ -36,7 +36,7 @@ where
 }
 
 #[test]
-fn a_request_that_is_served_ends_in_each_way() {
+pub(in crate::middleware) fn a_request_that_is_served_ends_in_each_way() {
     let rows = [
         (Way::Done, "server headers_sent"),
         (Way::Error, "server error=true error"),
@@ -55,7 +55,7 @@ fn a_request_that_is_served_ends_in_each_way() {
 }
 
 #[test]
-fn a_request_that_is_sent_ends_in_each_way() {
+pub(in crate::middleware) fn a_request_that_is_sent_ends_in_each_way() {
     let rows = [
         (Way::Done, "client headers_received"),
         (Way::Error, "client error=true error"),
@@ -74,7 +74,7 @@ fn a_request_that_is_sent_ends_in_each_way() {
 }
 
 #[test]
-fn a_body_ends_in_each_way() {
+pub(in crate::middleware) fn a_body_ends_in_each_way() {
     let rows = [
         (Way::Done, "client headers_received; server headers_sent"),
         (

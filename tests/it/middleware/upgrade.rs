@@ -1,11 +1,12 @@
 //! Tests of the spans of upgraded connections.
 
-mod endings;
-mod handshakes;
-mod raw;
-mod sessions;
+pub(super) mod endings;
+pub(super) mod ends;
+pub(super) mod handshakes;
+pub(super) mod raw;
+pub(super) mod sessions;
 #[cfg(feature = "tungstenite")]
-mod tungstenite;
+pub(super) mod tungstenite;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;

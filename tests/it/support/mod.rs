@@ -34,6 +34,11 @@ pub(crate) mod redis_server;
     reason = "a build may lack the features of some of its tests"
 )]
 pub(crate) mod strategy_server;
+#[allow(
+    dead_code,
+    reason = "a build may lack the features of some of its tests"
+)]
+pub(crate) mod tag_keys;
 #[cfg(all(
     feature = "tls",
     any(feature = "collector", feature = "remote-sampler")
@@ -61,9 +66,11 @@ use tracehound::tracer::TracerBuilder;
 /// Returns a builder whose spans are all kept in memory.
 pub(crate) fn recording_builder() -> (TracerBuilder, InMemoryReporter) {
     let spans = InMemoryReporter::new();
-    let builder = JaegerTracer::builder("test")
-        .sampler(ConstSampler::new(true))
-        .reporter(spans.clone());
+    let builder = JaegerTracer::builder("test").sampler(ConstSampler::new(true));
+    let builder = match tag_keys::notes_of(&spans) {
+        Some((names, notes)) => builder.tag_names(names).reporter(notes),
+        None => builder.reporter(spans.clone()),
+    };
     (builder, spans)
 }
 

@@ -17,7 +17,7 @@ pub(crate) struct Published {
 /// A message to this subject ends the connection.
 pub(crate) const CLOSES: &str = "closes";
 
-/// Messages to subjects that begin so are acknowledged as JetStream does.
+/// Messages to subjects that begin so are acknowledged as JetStream does, and as duplicates if they end in `.again`.
 pub(crate) const STORED: &str = "stored.";
 
 /// Messages to this subject are refused as JetStream does, with an error that quotes data.
@@ -127,7 +127,11 @@ fn step(
             deliver(inbox, None, 0, error);
         }
         Some(inbox) if subject.starts_with(STORED) => {
-            deliver(inbox, None, 0, br#"{"stream":"ORDERS","seq":7}"#);
+            let ack: &[u8] = match subject.ends_with(".again") {
+                true => br#"{"stream":"ORDERS","seq":7,"duplicate":true}"#,
+                false => br#"{"stream":"ORDERS","seq":7}"#,
+            };
+            deliver(inbox, None, 0, ack);
         }
         reply => deliver(subject, reply, head, &body),
     }

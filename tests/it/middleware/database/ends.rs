@@ -188,7 +188,7 @@ fn a_call_of_two_steps_is_one_span() {
 }
 
 #[test]
-fn a_call_ends_in_each_way() {
+pub(in crate::middleware) fn a_call_ends_in_each_way() {
     let rows = [
         (Way::Done, "client"),
         (Way::Error, "client error=true error"),

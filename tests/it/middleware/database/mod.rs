@@ -1,14 +1,14 @@
 //! Tests of the spans for calls to a database.
 
-mod ends;
+pub(super) mod ends;
 #[cfg(feature = "redis")]
-mod redis;
+pub(super) mod redis;
 #[cfg(feature = "redis")]
-mod redis_ends;
-mod repeats;
+pub(super) mod redis_ends;
+pub(super) mod repeats;
 #[cfg(feature = "stream")]
-mod rows;
-mod secrets;
+pub(super) mod rows;
+pub(super) mod secrets;
 
 use tracehound::NoopTracer;
 use tracehound::middleware::Database;
@@ -31,7 +31,7 @@ fn call(database: &Database, statement: &str) {
 }
 
 #[test]
-fn a_call_has_the_tags_of_its_database() {
+pub(in crate::middleware) fn a_call_has_the_tags_of_its_database() {
     let (tracer, spans) = recording_tracer();
     let orders = Database::new(tracer, "postgresql")
         .component("tokio-postgres")

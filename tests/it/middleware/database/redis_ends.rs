@@ -60,7 +60,7 @@ impl ConnectionLike for Ends {
 }
 
 #[test]
-fn a_command_and_a_pipeline_end_in_each_way() {
+pub(in crate::middleware) fn a_command_and_a_pipeline_end_in_each_way() {
     let rows = [
         (Way::Done, "client"),
         (Way::Error, "client error=true error"),
@@ -109,7 +109,7 @@ fn a_command_and_a_pipeline_end_in_each_way() {
 }
 
 #[test]
-fn the_span_of_a_message_ends_in_each_way() {
+pub(in crate::middleware) fn the_span_of_a_message_ends_in_each_way() {
     // The program logs the error by itself, which does not tell a timeout from others.
     let rows = [
         (Way::Done, "consumer"),
@@ -131,7 +131,7 @@ fn the_span_of_a_message_ends_in_each_way() {
 }
 
 #[test]
-fn the_length_of_a_pipeline_is_told_in_each_vocabulary() {
+pub(in crate::middleware) fn the_length_of_a_pipeline_is_told_in_each_vocabulary() {
     for (names, length, expected) in [
         (TagNames::OpenTracing, 2, ["2", ""]),
         (TagNames::OpenTelemetry, 2, ["", "2"]),

@@ -14,7 +14,7 @@ fn marked(spans: &InMemoryReporter) -> Vec<OwnedSpan> {
 }
 
 #[test]
-fn a_span_with_more_repeats_than_the_limit_is_marked_once() {
+pub(in crate::middleware) fn a_span_with_more_repeats_than_the_limit_is_marked_once() {
     let (tracer, spans) = recording_tracer();
     let database = Database::new(tracer.clone(), "mysql")
         .statements(true)

@@ -98,7 +98,7 @@ fn a_panic_ends_the_span_at_once() {
 }
 
 #[test]
-fn a_stream_of_rows_ends_in_each_way() {
+pub(in crate::middleware) fn a_stream_of_rows_ends_in_each_way() {
     let rows = [
         (Way::Done, "client"),
         (Way::Error, "client error=true error"),

@@ -60,7 +60,7 @@ fn no_data_is_recorded_unless_everything_is() {
 }
 
 #[test]
-fn secrets_are_hidden_even_if_everything_is_recorded() {
+pub(in crate::middleware) fn secrets_are_hidden_even_if_everything_is_recorded() {
     for statement in [
         "CREATE USER app IDENTIFIED BY canary",
         "UPDATE users SET password = $1",

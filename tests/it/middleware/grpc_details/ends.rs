@@ -21,7 +21,7 @@ pub(super) fn ending(span: &OwnedSpan) -> [String; 4] {
 }
 
 #[test]
-fn a_call_that_fails_tells_the_messages_before() {
+pub(in crate::middleware) fn a_call_that_fails_tells_the_messages_before() {
     run(async {
         let rows: [(_, &[&str], _, _); 4] = [
             (Kind::Unary, &["fail 5 no"], "1", "0"),
@@ -96,7 +96,7 @@ fn a_call_that_the_server_drops_was_ended_by_the_server() {
 }
 
 #[test]
-fn a_call_whose_deadline_passes_was_ended_by_it() {
+pub(in crate::middleware) fn a_call_whose_deadline_passes_was_ended_by_it() {
     // Long, because the clocks of client and server begin at different times.
     const DEADLINE: Duration = Duration::from_secs(2);
 

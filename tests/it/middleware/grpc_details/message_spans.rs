@@ -28,7 +28,7 @@ fn told(message: &&OwnedSpan) -> [String; 2] {
 }
 
 #[test]
-fn a_share_of_the_messages_has_spans() {
+pub(in crate::middleware) fn a_share_of_the_messages_has_spans() {
     run(async {
         for (part, numbers) in [(1.0, &["1", "2", "3", "4"][..]), (0.5, &["2", "4"])] {
             let mut world = World::new(share(part)).await;

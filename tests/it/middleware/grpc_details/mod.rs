@@ -1,8 +1,8 @@
 //! Tests of the details of gRPC calls: messages each way, deadlines, who ended a call, with tonic over loopback.
 
-mod ends;
-mod message_spans;
-mod raw;
+pub(super) mod ends;
+pub(super) mod message_spans;
+pub(super) mod raw;
 mod web;
 
 use http::HeaderName;
@@ -21,7 +21,7 @@ fn messages(span: &OwnedSpan) -> [String; 2] {
 }
 
 #[test]
-fn both_sides_count_the_messages_of_every_kind_of_call() {
+pub(in crate::middleware) fn both_sides_count_the_messages_of_every_kind_of_call() {
     run(async {
         let rows: [(_, &[&str], _, _); 8] = [
             (Kind::Unary, &["a"], "1", "1"),
@@ -66,7 +66,7 @@ fn nothing_is_counted_unless_it_is_asked_for() {
 }
 
 #[test]
-fn the_first_messages_of_each_direction_have_events() {
+pub(in crate::middleware) fn the_first_messages_of_each_direction_have_events() {
     run(async {
         let mut world = World::new(GrpcDetails::new().message_events(2)).await;
         let messages = ["a", "bb", "ccc", "dddd"];
@@ -141,7 +141,7 @@ fn metadata_is_recorded_if_it_is_asked_for_and_is_text() {
 }
 
 #[test]
-fn a_deadline_is_a_tag_on_both_sides() {
+pub(in crate::middleware) fn a_deadline_is_a_tag_on_both_sides() {
     run(async {
         let mut world = World::new(GrpcDetails::new()).await;
         let mut request = Request::new(vec!["a"]);

@@ -52,7 +52,7 @@ fn a_stream_that_the_client_resets_was_ended_by_the_client() {
 }
 
 #[test]
-fn a_request_that_ends_inside_of_a_message_is_cut() {
+pub(in crate::middleware) fn a_request_that_ends_inside_of_a_message_is_cut() {
     run(async {
         for kind in [Kind::Unary, Kind::Collect, Kind::Chat] {
             let world = World::new(GrpcDetails::new()).await;
@@ -122,7 +122,7 @@ fn a_stream_that_the_server_resets_was_ended_by_the_server() {
 }
 
 #[test]
-fn bytes_that_are_no_message_end_the_count_of_their_side() {
+pub(in crate::middleware) fn bytes_that_are_no_message_end_the_count_of_their_side() {
     run(async {
         let world = World::new(GrpcDetails::new()).await;
         let (feeder, body) = Fed::new();

@@ -27,7 +27,7 @@ fn a_batch_that_is_sent_has_one_span_and_all_messages_carry_it() {
 }
 
 #[test]
-fn a_batch_that_is_received_refers_to_each_producer_up_to_a_limit() {
+pub(in crate::middleware) fn a_batch_that_is_received_refers_to_each_producer_up_to_a_limit() {
     for (sent, without, unreferenced) in [(0, 2, ""), (1, 0, ""), (32, 5, ""), (40, 0, "8")] {
         let (bus, spans) = bus();
         let bus = bus.relation(ReferenceType::ChildOf);

@@ -225,7 +225,7 @@ fn steps_of_a_handler_are_one_span_that_lasts_until_it_is_finished() {
 }
 
 #[test]
-fn both_sides_end_in_each_way() {
+pub(in crate::middleware) fn both_sides_end_in_each_way() {
     let ends = [
         (Way::Done, ""),
         (Way::Error, " error=true error"),

@@ -1,12 +1,12 @@
 //! Tests of the spans for messages that a program sends and receives.
 
-mod batches;
-mod ends;
+pub(super) mod batches;
+pub(super) mod ends;
 #[cfg(feature = "nats")]
-mod nats;
+pub(super) mod nats;
 #[cfg(feature = "nats")]
-mod nats_jetstream;
-mod secrets;
+pub(super) mod nats_jetstream;
+pub(super) mod secrets;
 
 use std::time::Duration;
 
@@ -65,7 +65,7 @@ fn only(spans: &InMemoryReporter) -> OwnedSpan {
 }
 
 #[test]
-fn both_sides_have_the_tags_of_the_bus_and_of_the_message() {
+pub(in crate::middleware) fn both_sides_have_the_tags_of_the_bus_and_of_the_message() {
     let (tracer, spans) = recording_tracer();
     let bus = MessageBus::new(tracer, "kafka")
         .component("rdkafka")
@@ -277,7 +277,7 @@ fn topics_beyond_the_limit_share_a_name_and_have_their_tag() {
 }
 
 #[test]
-fn the_time_in_the_queue_is_a_tag_unless_the_clocks_disagree() {
+pub(in crate::middleware) fn the_time_in_the_queue_is_a_tag_unless_the_clocks_disagree() {
     let (tracer, spans, clock): (_, _, ManualClock) = fixed_tracer();
     let bus = MessageBus::new(tracer, "kafka");
     let now = std::time::UNIX_EPOCH + Duration::from_secs(1_500_000_000);

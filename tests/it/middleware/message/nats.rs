@@ -311,7 +311,7 @@ fn baggage_that_would_break_a_header_is_left_out() {
 }
 
 #[test]
-fn a_request_and_a_message_end_in_each_way() {
+pub(in crate::middleware) fn a_request_and_a_message_end_in_each_way() {
     let connected = Connected::new();
     let _inside = connected.runtime.enter();
     // Nothing of the program runs in a request, so it does not panic.

@@ -55,7 +55,7 @@ fn delivered(
 const THIRD: &str = "$JS.ACK.ORDERS.shipper.3.100.7.1499999999000000000.42";
 
 #[test]
-fn a_publication_lasts_until_the_server_has_stored_the_message() {
+pub(in crate::middleware) fn a_publication_lasts_until_the_server_has_stored_the_message() {
     let connected = Connected::new();
     let (tracer, spans) = recording_tracer();
     let orders = jetstream(&connected, &tracer);
@@ -80,6 +80,19 @@ fn a_publication_lasts_until_the_server_has_stored_the_message() {
     }
     assert!(span.logs.is_empty(), "{span:?}");
     assert_eq!(connected.written(), [ids(&span)]);
+}
+
+#[test]
+pub(in crate::middleware) fn a_publication_that_the_server_knows_already_is_a_duplicate() {
+    let connected = Connected::new();
+    let (tracer, spans) = recording_tracer();
+    let orders = jetstream(&connected, &tracer);
+    for (subject, expected) in [("stored.7.created", ""), ("stored.7.again", "true")] {
+        let publish = orders.publish(subject, "x".into());
+        let ack = connected.runtime.block_on(publish).expect("sent");
+        connected.runtime.block_on(ack).expect("stored");
+        assert_eq!(only(&spans).tag_text("message.duplicate"), expected);
+    }
 }
 
 #[test]
@@ -126,7 +139,7 @@ fn an_acknowledgement_that_nobody_waits_for_ends_the_span() {
 }
 
 #[test]
-fn a_delivered_message_tells_its_place_its_redeliveries_and_its_wait() {
+pub(in crate::middleware) fn a_delivered_message_tells_its_place_its_redeliveries_and_its_wait() {
     let connected = Connected::new();
     let (tracer, spans, _clock) = fixed_tracer();
     let orders = jetstream(&connected, &tracer);
@@ -222,7 +235,7 @@ fn a_handler_that_panics_marks_its_message_once() {
 }
 
 #[test]
-fn a_publication_and_a_message_end_in_each_way() {
+pub(in crate::middleware) fn a_publication_and_a_message_end_in_each_way() {
     let connected = Connected::new();
     // Nothing of the program runs in a publication, so it does not panic.
     let rows = [

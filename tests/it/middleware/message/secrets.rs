@@ -48,7 +48,7 @@ fn headers_payloads_and_values_in_errors_are_not_on_spans() {
 }
 
 #[test]
-fn a_test_environment_sees_payloads_but_no_secrets() {
+pub(in crate::middleware) fn a_test_environment_sees_payloads_but_no_secrets() {
     let everything = Recording::everything();
     for (payload, shown) in [
         (&b"{\"card\":\"7\"}"[..], "{\"card\":\"7\"}"),

@@ -44,7 +44,7 @@ async fn late(tracing: TracingMiddleware) {
 }
 
 #[test]
-fn a_request_ends_in_each_way() {
+pub(in crate::middleware) fn a_request_ends_in_each_way() {
     let rows = [
         (Way::Done, "client headers_received"),
         (Way::Error, "client error=true error"),

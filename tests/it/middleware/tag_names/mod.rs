@@ -1,6 +1,15 @@
 //! Tests of the vocabularies in which the middleware names tags.
 
 mod requests;
+#[cfg(all(
+    feature = "nats",
+    feature = "redis",
+    feature = "stream",
+    feature = "thrift",
+    feature = "tonic",
+    feature = "tungstenite"
+))]
+mod table;
 
 use tracehound::JaegerTracer;
 use tracehound::middleware::Database;
@@ -51,7 +60,7 @@ fn database(names: TagNames) -> (Database, InMemoryReporter) {
 }
 
 #[test]
-fn a_statement_is_described_in_each_vocabulary() {
+pub(in crate::middleware) fn a_statement_is_described_in_each_vocabulary() {
     for names in ALL {
         let (orders, spans) = database(names);
         let call = orders
@@ -94,7 +103,8 @@ fn a_statement_is_described_in_each_vocabulary() {
 }
 
 #[test]
-fn a_call_without_a_statement_is_named_after_its_operation_and_its_target() {
+pub(in crate::middleware) fn a_call_without_a_statement_is_named_after_its_operation_and_its_target()
+ {
     let (orders, spans) = database(TagNames::OpenTelemetry);
     orders.operation("ping").start().finish();
     orders

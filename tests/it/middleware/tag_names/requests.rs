@@ -38,7 +38,7 @@ async fn serve(tracer: &JaegerTracer) -> SocketAddr {
 }
 
 #[test]
-fn a_request_is_described_in_each_vocabulary_on_both_sides() {
+pub(in crate::middleware) fn a_request_is_described_in_each_vocabulary_on_both_sides() {
     run(async {
         for names in ALL {
             let (tracer, reporter) = tracer(names);
@@ -153,7 +153,7 @@ fn the_type_of_an_error_is_its_status_or_its_kind() {
 }
 
 #[test]
-fn an_unknown_method_is_other_and_a_request_without_a_host_has_a_path() {
+pub(in crate::middleware) fn an_unknown_method_is_other_and_a_request_without_a_host_has_a_path() {
     run(async {
         let (tracer, reporter) = tracer(TagNames::OpenTelemetry);
         let service = service_fn(async |_| reply(200, Empty::<Bytes>::new()));

@@ -26,7 +26,7 @@ fn failure(span: &OwnedSpan) -> Option<(String, Option<String>)> {
 }
 
 #[test]
-fn a_call_is_a_span_on_both_sides() {
+pub(in crate::middleware) fn a_call_is_a_span_on_both_sides() {
     for wire in Wire::BOTH {
         let Shop {
             mut client,
@@ -265,7 +265,7 @@ impl Read for Ends {
 }
 
 #[test]
-fn a_call_ends_in_each_way() {
+pub(in crate::middleware) fn a_call_ends_in_each_way() {
     let wire = Wire::Compact;
     let rows = [
         (Way::Done, "client"),

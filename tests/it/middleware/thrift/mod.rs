@@ -1,7 +1,7 @@
 //! Tests of the spans for calls of Apache Thrift.
 
 mod cuts;
-mod ends;
+pub(super) mod ends;
 mod field;
 mod names;
 mod secrets;

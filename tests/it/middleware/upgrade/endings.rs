@@ -77,7 +77,7 @@ fn row(
 }
 
 #[test]
-fn each_ending_has_its_tags() {
+pub(in crate::middleware) fn each_ending_has_its_tags() {
     let rows = [
         row(
             "echo",

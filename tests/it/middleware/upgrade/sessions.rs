@@ -66,7 +66,7 @@ fn a_session_follows_from_its_request_or_is_its_child() {
 }
 
 #[test]
-fn a_share_of_the_messages_has_spans() {
+pub(in crate::middleware) fn a_share_of_the_messages_has_spans() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let share = SamplingRate::new(0.5).expect("a rate");

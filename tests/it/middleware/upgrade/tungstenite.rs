@@ -222,7 +222,7 @@ fn a_client_without_spans_opens_its_websocket_all_the_same() {
 }
 
 #[test]
-fn a_session_ends_in_each_way() {
+pub(in crate::middleware) fn a_session_ends_in_each_way() {
     let rows = [
         (Way::Done, "client; closed"),
         (Way::Error, "client; error=true end_of_stream"),

@@ -1,0 +1,143 @@
+//! Sessions of servers that end in each way.
+
+use std::future::pending;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::routing::any;
+use futures_util::FutureExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+use tracehound::JaegerTracer;
+use tracehound::metrics::Counter;
+use tracehound::middleware::{ServerLayer, SessionSpan, Sessions};
+
+use super::{Upgraded, serve_hyper};
+use crate::middleware::ways::{Way, check};
+use crate::support::web::{run, serve, until};
+use crate::support::websocket::{CLOSE, Peer, TEXT, close, frame};
+
+/// The spans of a session and of its request. The program gives up by itself what takes too long.
+const ROWS: [(Way, &str); 6] = [
+    (Way::Done, "closed; server"),
+    (Way::Error, "error=true reset; server"),
+    (Way::Cancel, "aborted; server"),
+    (Way::Drop, "dropped; server"),
+    (Way::Panic, "error=true panic; server"),
+    (Way::Timeout, "dropped; server"),
+];
+
+/// A time after which a peer that is silent is given up.
+const SOON: Duration = Duration::from_millis(1);
+
+/// Runs the work of a session, or drops it while it waits.
+async fn run_in(session: SessionSpan, way: Way, work: impl Future<Output = ()>) {
+    let work = session.run(work);
+    match way {
+        Way::Cancel => assert!(work.now_or_never().is_none()),
+        _ => work.await,
+    }
+}
+
+/// Waits for the ends of the session and of its request.
+async fn both_end(tracer: &JaegerTracer) {
+    let ended = || tracer.metrics().get(Counter::FinishedSpansSampled);
+    until("the end of both spans", || (ended() == 2).then_some(())).await;
+}
+
+/// Greets, and then ends the work on a WebSocket in a way. Of the first two ways, the peer decides.
+async fn chat(way: Way, mut socket: WebSocket) {
+    let greeted = socket.send(Message::text("hello")).await;
+    greeted.expect("the peer is there");
+    match way {
+        Way::Done | Way::Error => while let Some(Ok(_)) = socket.recv().await {},
+        Way::Cancel => {
+            pending::<()>().await;
+            drop(socket);
+        }
+        Way::Drop => drop(socket),
+        Way::Panic => panic!("planned: {:?}", socket.protocol()),
+        Way::Timeout => {
+            let next = timeout(SOON, socket.recv()).await;
+            assert!(next.is_err(), "nobody speaks");
+        }
+    }
+}
+
+#[test]
+pub(in crate::middleware) fn a_websocket_of_axum_ends_in_each_way() {
+    check(ROWS, |way, tracer| {
+        run(async {
+            let upgrade = async move |upgrade: WebSocketUpgrade, session: SessionSpan| {
+                upgrade.on_upgrade(move |socket| run_in(session, way, chat(way, socket)))
+            };
+            let layer = ServerLayer::new(tracer.clone()).sessions(Sessions::new());
+            let address = serve(Router::new().route("/", any(upgrade)).layer(layer)).await;
+            let mut peer = Peer::upgraded(address, "/").await;
+            if way != Way::Cancel {
+                assert_eq!(peer.frame().await, (TEXT, b"hello".to_vec()));
+            }
+            match way {
+                Way::Done => {
+                    peer.send(&frame(CLOSE, &close(1000, ""), true)).await;
+                    peer.end().await;
+                }
+                Way::Error => peer.reset(),
+                _ => peer.end().await,
+            }
+            both_end(tracer).await;
+        });
+    });
+}
+
+/// Greets, and then ends the work on a connection in a way. Of the first two ways, the peer decides.
+async fn pong(way: Way, mut io: Upgraded) {
+    io.write_all(b"hello").await.expect("the peer is there");
+    let mut rest = Vec::new();
+    match way {
+        Way::Done | Way::Error => {
+            let read = io.read_to_end(&mut rest).await;
+            assert_eq!(read.is_ok(), way == Way::Done, "{read:?}");
+        }
+        Way::Cancel => {
+            pending::<()>().await;
+            drop(io);
+        }
+        Way::Drop => drop(io),
+        Way::Panic => panic!("planned: {io:?}"),
+        Way::Timeout => {
+            let read = timeout(SOON, io.read_to_end(&mut rest)).await;
+            assert!(read.is_err(), "nobody speaks");
+        }
+    }
+}
+
+#[test]
+pub(in crate::middleware) fn an_upgrade_of_hyper_ends_in_each_way() {
+    check(ROWS, |way, tracer| {
+        run(async {
+            let work = move |io, session| run_in(session, way, pong(way, io));
+            let address = serve_hyper(tracer, Sessions::new(), work).await;
+            let mut peer = Peer::connect(address).await;
+            let request =
+                "GET / HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: pong\r\n\r\n";
+            peer.send(request.as_bytes()).await;
+            let head = peer.head().await;
+            assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+            if way != Way::Cancel {
+                let mut greeting = [0; 5];
+                peer.0.read_exact(&mut greeting).await.expect("a greeting");
+            }
+            match way {
+                Way::Error => peer.reset(),
+                Way::Done => {
+                    peer.0.shutdown().await.expect("shut down");
+                    peer.end().await;
+                }
+                _ => peer.end().await,
+            }
+            both_end(tracer).await;
+        });
+    });
+}
