@@ -31,6 +31,8 @@ pub(crate) use thrift::datagram_in;
 pub(crate) use thrift::received;
 pub(crate) use thrift::thrift_body;
 pub(crate) use zipkin::zipkin_list;
+#[cfg(feature = "dev")]
+pub(crate) use zipkin::{zipkin_proto, zipkin_v1_list, zipkin_v1_thrift};
 
 /// Why a message cannot be read.
 pub(crate) type Reason = String;

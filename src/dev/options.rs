@@ -192,7 +192,14 @@ impl DevOptions {
         self
     }
 
-    /// Opens a TCP port for JSON over HTTP, as a Zipkin has it at 9411. If it is taken or 0, the system chooses one.
+    /// Opens a TCP port for spans over HTTP, as a Zipkin has it at 9411. If it is taken or 0, the system chooses one.
+    ///
+    /// | path | `Content-Type` | sent by |
+    /// |---|---|---|
+    /// | `/api/v2/spans` | `application/json` | most clients; this crate |
+    /// | `/api/v2/spans` | `application/x-protobuf` | Envoy, Brave, zipkin-go, if they are set so |
+    /// | `/api/v1/spans` | `application/json` | zipkin-js by default, zipkin-cpp |
+    /// | `/api/v1/spans` | `application/x-thrift` | old py_zipkin, old Brave |
     ///
     /// Defaults to no such port.
     pub fn zipkin_port(mut self, port: u16) -> Self {

@@ -19,6 +19,7 @@ mod batch;
 mod encoder;
 #[cfg(test)]
 mod tests;
+pub(crate) mod zipkin;
 
 use std::fmt;
 

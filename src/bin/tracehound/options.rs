@@ -68,7 +68,7 @@ pub(crate) struct DevOptions {
     /// TCP port for Jaeger's own gRPC
     #[arg(long, default_value_t = 14250)]
     pub(crate) jaeger_grpc_port: u16,
-    /// TCP port for Zipkin's JSON
+    /// TCP port for spans of Zipkin
     #[arg(long, default_value_t = 9411)]
     pub(crate) zipkin_port: u16,
     /// TCP port for the viewer and its JSON API, where a Jaeger has them

@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::decode::{
     Reason, ReceivedBatch, Refusal, otlp_json_request, otlp_request, thrift_body, unpacked,
-    zipkin_list,
+    zipkin_list, zipkin_proto, zipkin_v1_list, zipkin_v1_thrift,
 };
 use crate::dev::server::state::ServerState;
 
@@ -23,6 +23,7 @@ pub(super) fn routes(state: Arc<ServerState>) -> Router {
         .route("/api/traces", post(thrift))
         .route("/v1/traces", post(otlp))
         .route("/api/v2/spans", post(zipkin))
+        .route("/api/v1/spans", post(zipkin_v1))
         .layer(DefaultBodyLimit::max(MAX_PACKED))
         .with_state(state)
 }
@@ -57,13 +58,33 @@ async fn otlp(State(state): State<Arc<ServerState>>, headers: HeaderMap, body: B
     taken.unwrap_or_else(|| ([(header::CONTENT_TYPE, media_type)], answer).into_response())
 }
 
-/// Takes the JSON of Zipkin's second version.
+/// Takes version 2 of Zipkin's model, in JSON or protobuf.
 async fn zipkin(State(state): State<Arc<ServerState>>, headers: HeaderMap, body: Body) -> Response {
     let media_type = media_type(&headers);
-    if !is_one_of(media_type, &JSON) {
+    let taken = if is_one_of(media_type, &JSON) {
+        take(&state, &headers, body, MAX_JSON, zipkin_list)
+    } else if is_one_of(media_type, &PROTOBUF) {
+        take(&state, &headers, body, MAX_BODY, zipkin_proto)
+    } else {
         return not_taken(media_type);
-    }
-    let taken = take(&state, &headers, body, MAX_JSON, zipkin_list);
+    };
+    taken.unwrap_or_else(|| StatusCode::ACCEPTED.into_response())
+}
+
+/// Takes version 1 of Zipkin's model, in JSON or Thrift.
+async fn zipkin_v1(
+    State(state): State<Arc<ServerState>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let media_type = media_type(&headers);
+    let taken = if is_one_of(media_type, &JSON) {
+        take(&state, &headers, body, MAX_JSON, zipkin_v1_list)
+    } else if is_one_of(media_type, &THRIFT) {
+        take(&state, &headers, body, MAX_JSON, zipkin_v1_thrift)
+    } else {
+        return not_taken(media_type);
+    };
     taken.unwrap_or_else(|| StatusCode::ACCEPTED.into_response())
 }
 

@@ -296,7 +296,7 @@ impl DevServer {
         self.inner.addresses.jaeger_grpc
     }
 
-    /// Returns where to send Zipkin's JSON, if a [port](DevOptions::zipkin_port) is open for it.
+    /// Returns where to send spans of Zipkin, if a [port](DevOptions::zipkin_port) is open for it.
     pub fn zipkin_address(&self) -> Option<SocketAddr> {
         self.inner.addresses.zipkin
     }

@@ -12,6 +12,7 @@ mod strategies;
 mod tracer;
 mod vectors;
 mod views;
+mod zipkin;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};

@@ -20,14 +20,15 @@ fn entries(file: &str) -> Vec<Value> {
     }
 }
 
-/// Returns the part `name` (`packets`, `requests`) of each producer in each entry, with a title for failures.
-fn all(file: &str, name: &str) -> Vec<(String, Value)> {
+/// Returns the part `name` (`packets`, `requests`) of each producer in each entry, with a title for failures, and the
+/// input.
+pub(super) fn all(file: &str, name: &str) -> Vec<(String, Value, Value)> {
     let mut all = Vec::new();
     for entry in entries(file) {
         for (producer, result) in entry["results"].as_object().unwrap() {
             for item in result[name].as_array().unwrap() {
                 let title = format!("{file}, {}, {producer}", entry["name"]);
-                all.push((title, item.clone()));
+                all.push((title, entry["input"].clone(), item.clone()));
             }
         }
     }
@@ -38,7 +39,7 @@ fn all(file: &str, name: &str) -> Vec<(String, Value)> {
 fn compact_datagrams_of_every_client_are_read() {
     let server = start();
     let packets = all("spans_compact", "packets");
-    for (title, packet) in &packets {
+    for (title, _, packet) in &packets {
         server.clear();
         send(
             &server,
@@ -55,7 +56,7 @@ fn compact_datagrams_of_every_client_are_read() {
 fn binary_datagrams_of_every_client_are_read() {
     let server = start();
     let packets = all("spans_binary", "packets");
-    for (title, packet) in &packets {
+    for (title, _, packet) in &packets {
         server.clear();
         send(
             &server,
@@ -73,7 +74,7 @@ fn reports_of_every_client_by_http_are_read() {
     let server = start();
     let address = server.collector_address();
     let mut read = 0;
-    for (title, request) in all("spans_http", "requests") {
+    for (title, _, request) in all("spans_http", "requests") {
         let line = request["request_line"].as_str().unwrap();
         let path = line.split(' ').nth(1).unwrap();
         if path.split('?').next() != Some("/api/traces") {
