@@ -65,9 +65,11 @@
 //! |---|---|
 //! | 6831 UDP | Thrift, compact protocol: Go, Java, Python, C++, this crate |
 //! | 6832 UDP | Thrift, binary protocol: Node |
-//! | 14268 TCP | Thrift by HTTP: `POST /api/traces` |
+//! | 14268 TCP | Thrift by HTTP: `POST /api/traces`; also OTLP and Zipkin, see [`DevOptions::zipkin_port`] |
 //! | 5778 TCP | requests for a sampling strategy: to keep everything, as [`DevOptions::strategies_file`] says, or such as follows the traces ([`DevOptions::adaptive_sampling`]) |
 //! | 16699 TCP | a browser; see [`DevServer::query_address`] |
+//!
+//! Bodies may be packed with gzip, deflate or zstd.
 //!
 //! The viewer also lists the spans that are open now, of the tracers of this program, with the place where each
 //! started: `/open-spans`, and as JSON `/api/open-spans`. See [`OpenSpans`](crate::watch::OpenSpans) for other

@@ -149,15 +149,20 @@ fn a_packed_body_has_a_bound() {
     let mut packer = GzEncoder::new(Vec::new(), Compression::best());
     packer.write_all(&vec![0; 17 << 20]).unwrap();
     let bomb = packer.finish().unwrap();
+    // A frame of blocks that are one byte 128 Ki times.
+    let mut frame = b"\x28\xb5\x2f\xfd\0\x58".to_vec();
+    frame.extend(b"\x02\0\x10x".repeat(200));
     for (encoding, body, status) in [
         ("gzip", &*bomb, 413),
+        ("zstd", &frame, 413),
+        ("zstd", &frame[..9], 400),
         ("gzip", b"no gzip", 400),
         ("br", b"", 400),
     ] {
         let answer = exchange(otlp, &upload(otlp, "/v1/traces", PROTOBUF, encoding, body));
         assert_eq!(answer.status, status, "{encoding}: {}", answer.text());
     }
-    assert_eq!(server.totals().undecodable, 3);
+    assert_eq!(server.totals().undecodable, 5);
 }
 
 #[test]

@@ -3,6 +3,8 @@
 mod agent;
 #[cfg(all(feature = "_grpc-receiver", feature = "zipkin"))]
 mod formats;
+#[cfg(feature = "_grpc-receiver")]
+mod grpc;
 mod http;
 mod mcp;
 mod page;
