@@ -4,7 +4,9 @@ mod open_spans;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+#[cfg(test)]
+use std::cell::Cell;
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -57,6 +59,11 @@ pub(crate) struct TraceStore {
     bytes: usize,
     /// Counts the spans that were kept, so that a view can ask for what is new.
     changes: u64,
+    /// The traces by the change that the last span of each was.
+    by_change: BTreeMap<u64, TraceId>,
+    /// How many traces were looked at to find those that changed.
+    #[cfg(test)]
+    looks: Cell<usize>,
     open: OpenSpans,
     /// The losses that each client has reported, by its id.
     clients: HashMap<String, u64>,
@@ -71,6 +78,8 @@ struct StoredTrace {
     processes: VecDeque<Arc<Process>>,
     bytes: usize,
     last_span: Instant,
+    /// The change that its first span was.
+    began: u64,
     /// The change that its last span was.
     changed: u64,
     /// How many of the spans are in a picture, or in one that waits for its turn.
@@ -96,6 +105,9 @@ impl TraceStore {
             order: VecDeque::new(),
             bytes: 0,
             changes: 0,
+            by_change: BTreeMap::new(),
+            #[cfg(test)]
+            looks: Cell::new(0),
             open: OpenSpans::default(),
             clients: HashMap::new(),
             totals: DevTotals::default(),
@@ -134,6 +146,7 @@ impl TraceStore {
     pub(crate) fn clear(&mut self) {
         self.traces.clear();
         self.order.clear();
+        self.by_change.clear();
         self.bytes = 0;
     }
 
@@ -163,15 +176,20 @@ impl TraceStore {
         self.changes
     }
 
-    /// Returns the traces that have got spans since a number of changes, the oldest first.
+    /// Returns the traces that have got spans since a number of changes, the oldest first. Looks at no others: each
+    /// browser that follows asks at each change.
     pub(crate) fn changed_since(&self, changes: u64) -> Vec<Trace> {
-        let is_new = |id: &&TraceId| {
-            self.traces
-                .get(id)
-                .is_some_and(|held| held.changed > changes)
-        };
-        let new = self.order.iter().filter(is_new);
-        new.filter_map(|&id| self.trace(id)).collect()
+        let changed = self.by_change.range(changes.saturating_add(1)..);
+        let mut ids: Vec<(u64, TraceId)> = changed
+            .filter_map(|(_, &id)| {
+                #[cfg(test)]
+                self.looks.set(self.looks.get() + 1);
+                Some((self.traces.get(&id)?.began, id))
+            })
+            .collect();
+        ids.sort_unstable();
+        let ids = ids.into_iter();
+        ids.filter_map(|(_, id)| self.trace(id)).collect()
     }
 
     pub(crate) fn totals(&self) -> DevTotals {
@@ -224,9 +242,10 @@ impl TraceStore {
     fn insert_span(&mut self, span: OwnedSpan, process: &Arc<Process>, now: Instant) {
         let trace_id = span.trace_id;
         self.open.close(trace_id, span.span_id);
+        self.changes += 1;
         let held = self.traces.entry(trace_id).or_insert_with(|| {
             self.order.push_back(trace_id);
-            StoredTrace::new(now)
+            StoredTrace::new(now, self.changes)
         });
         let (process, mut size) = held.process(process);
         let span = ReceivedSpan { span, process };
@@ -235,7 +254,8 @@ impl TraceStore {
         self.bytes += size;
         held.spans.push(Arc::new(span));
         held.last_span = now;
-        self.changes += 1;
+        self.by_change.remove(&held.changed);
+        self.by_change.insert(self.changes, trace_id);
         held.changed = self.changes;
         held.is_incomplete = None;
         self.make_room(trace_id);
@@ -250,6 +270,7 @@ impl TraceStore {
                 return self.refuse_last_span(newest);
             };
             if let Some(held) = self.traces.remove(&oldest) {
+                self.by_change.remove(&held.changed);
                 self.bytes = self.bytes.saturating_sub(held.bytes);
                 self.totals.evicted += held.spans.len() as u64;
             }
@@ -269,6 +290,7 @@ impl TraceStore {
         }
         if held.spans.is_empty() {
             self.bytes = self.bytes.saturating_sub(held.bytes);
+            self.by_change.remove(&held.changed);
             self.traces.remove(&trace_id);
             self.order.retain(|&id| id != trace_id);
         }
@@ -295,13 +317,15 @@ impl TraceStore {
 }
 
 impl StoredTrace {
-    fn new(now: Instant) -> Self {
+    /// Returns a trace without spans, whose first one is that change.
+    fn new(now: Instant, change: u64) -> Self {
         Self {
             spans: Vec::new(),
             processes: VecDeque::new(),
             bytes: 0,
             last_span: now,
-            changed: 0,
+            began: change,
+            changed: change,
             shown: 0,
             is_incomplete: Some(false),
         }

@@ -216,3 +216,58 @@ fn spans_share_their_process_and_a_large_one_only_within_a_batch() {
         assert_eq!(places.len(), shared, "{tags} tags");
     }
 }
+
+#[test]
+fn to_find_what_changed_takes_as_many_looks_as_there_are_changes() {
+    let limits = StoreLimits {
+        traces: 10_000,
+        bytes: 1 << 30,
+    };
+    let (mut store, now) = (TraceStore::new(limits), instant_now());
+    store.insert(batch("shop", (1..=10_000).map(|n| wire(n, 1, 0))), now);
+    let since = store.changes();
+    assert!(store.changed_since(since).is_empty());
+    assert_eq!(store.looks.get(), 0);
+
+    // In another order than that in which their first spans came, and one of them twice.
+    store.insert(batch("pay", [9_000, 7, 500, 7].map(|n| wire(n, 2, 1))), now);
+    let ids = |since| -> Vec<_> {
+        let changed = store.changed_since(since);
+        changed.iter().map(|trace| trace.trace_id).collect()
+    };
+    assert_eq!(ids(since), [7, 500, 9_000].map(trace_id));
+    assert_eq!(store.looks.get(), 3);
+    assert_eq!(ids(since + 2), [7, 500].map(trace_id));
+    assert_eq!(ids(since + 4), []);
+    assert_eq!(ids(u64::MAX), []);
+    assert_eq!(store.looks.get(), 5);
+}
+
+#[test]
+fn what_changed_has_an_entry_for_each_trace_that_is_held() {
+    let limits = StoreLimits {
+        traces: 50,
+        bytes: 20_000,
+    };
+    let (mut store, now) = (TraceStore::new(limits), instant_now());
+    let is_exact = |store: &TraceStore| {
+        let held = store.traces.iter().map(|(&id, held)| (held.changed, id));
+        store.by_change == held.collect()
+    };
+    for trace in 1..=200 {
+        store.insert(
+            batch("shop", [wire(trace, 1, 0), wire(trace / 2 + 1, 2, 1)]),
+            now,
+        );
+        assert!(is_exact(&store), "{trace}");
+    }
+    // Spans that are refused, of a trace that is held and of one that is not.
+    let mut huge = wire(5, 1, 0);
+    huge.operation_name = "x".repeat(30_000);
+    store.insert(batch("shop", [huge]), now);
+    assert!(is_exact(&store) && store.by_change.is_empty());
+    store.insert(batch("shop", (1..=500).map(|id| wire(9_999, id, 0))), now);
+    assert!(is_exact(&store) && store.by_change.len() == 1);
+    store.clear();
+    assert!(is_exact(&store));
+}
