@@ -156,8 +156,14 @@ fn the_third_version_has_traces_in_otlp() {
     }
     let names = get(query, "/api/v3/services").json();
     assert_eq!(names, json!({"services": ["pay", "shop"]}));
-    let operations = get(query, "/api/v3/operations?service=shop").json();
-    assert_eq!(operations["operations"][0]["name"], "checkout");
+    for (service, name, kind) in [
+        ("shop", "checkout", "server"),
+        ("pay", "charge", "internal"),
+    ] {
+        let operations = get(query, &format!("/api/v3/operations?service={service}")).json();
+        let expected = json!({"operations": [{"name": name, "spanKind": kind}]});
+        assert_eq!(operations, expected);
+    }
     for (path, status) in [
         ("/api/v3/traces/abc", 404),
         ("/api/v3/traces/xyz", 400),
@@ -166,5 +172,128 @@ fn the_third_version_has_traces_in_otlp() {
         let answer = get(query, path);
         let code = answer.json()["error"]["httpCode"].take();
         assert_eq!((answer.status, code), (status, json!(status)), "{path}");
+    }
+}
+
+/// The requests of Jaeger's user interface and of Grafana, and what their readers demand of the answers.
+#[test]
+fn newer_user_interfaces_search_by_summaries() {
+    let (server, id) = with_order();
+    let query = server.query_address();
+    let times =
+        "query.startTimeMin=2020-01-01T00:00:00.000Z&query.startTimeMax=2100-01-01T00:00:00.000Z";
+    for (conditions, found) in [
+        ("", 1),
+        ("query.serviceName=shop&query.searchDepth=20&", 1),
+        (
+            "query.serviceName=shop&query.operationName=checkout&query.durationMax=1h&",
+            1,
+        ),
+        ("query.serviceName=shop&query.operationName=charge&", 0),
+        ("query.serviceName=shop&query.spanName=charge&", 0),
+        (
+            "query.service_name=shop&query.span_name=checkout&query.num_traces=20&",
+            1,
+        ),
+        ("query.serviceName=shop&query.search_depth=0&", 0),
+        ("query.serviceName=shop&query.pagination.pageSize=5&", 1),
+        (
+            "query.serviceName=shop&query.attributes=%7B%22items%22%3A%223%22%7D&",
+            1,
+        ),
+        (
+            "query.serviceName=shop&query.attributes=%7B%22items%22%3A%224%22%7D&",
+            0,
+        ),
+        ("query.serviceName=nobody&", 0),
+    ] {
+        let path = format!("/api/v3/trace-summaries?{conditions}{times}");
+        let answer = get(query, &path);
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        let summaries = answer.json()["summaries"].take();
+        let summaries = summaries.as_array().expect(&path);
+        assert_eq!(summaries.len(), found, "{path}");
+        for summary in summaries {
+            assert_eq!(summary["traceId"], format!("{id:0>32}"));
+            assert_eq!(summary["rootServiceName"], "shop");
+            assert_eq!(summary["rootOperationName"], "checkout");
+            let time = |name: &str| summary[name].as_str().unwrap().parse::<u64>().unwrap();
+            assert!(time("minStartTimeUnixNano") <= time("maxEndTimeUnixNano"));
+            let counts = ["spanCount", "errorSpanCount", "orphanSpanCount"].map(|it| &summary[it]);
+            assert_eq!(counts, [2, 1, 0]);
+            let services = json!([
+                {"name": "pay", "spanCount": 1, "errorSpanCount": 1},
+                {"name": "shop", "spanCount": 1, "errorSpanCount": 0},
+            ]);
+            assert_eq!(summary["services"], services);
+        }
+    }
+    // Grafana does not escape the plus of its offset.
+    let path = "/api/v3/trace-summaries?query.start_time_min=2020-01-01T00:00:00.5+02:00&\
+                query.start_time_max=2100-01-01T00:00:00+02:00";
+    assert_eq!(
+        get(query, path).json()["summaries"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    for (parameters, status) in [
+        ("", 400),
+        ("query.startTimeMin=2020-01-01T00:00:00Z", 400),
+        (
+            "query.startTimeMin=soon&query.startTimeMax=2100-01-01T00:00:00Z",
+            400,
+        ),
+        (
+            "query.attributes=%7B%22a%22%3A1%7D&query.startTimeMin=2020-01-01T00:00:00Z&query.startTimeMax=2100-01-01T00:00:00Z",
+            400,
+        ),
+    ] {
+        let answer = get(query, &format!("/api/v3/trace-summaries?{parameters}"));
+        let code = answer.json()["error"]["httpCode"].take();
+        assert_eq!(
+            (answer.status, code),
+            (status, json!(status)),
+            "{parameters}"
+        );
+    }
+}
+
+#[test]
+fn the_third_version_has_calls_within_a_time() {
+    let (server, _) = with_order();
+    let query = server.query_address();
+    let calls = json!({"dependencies": [{"parent": "shop", "child": "pay", "callCount": "1"}]});
+    for (parameters, expected) in [
+        (
+            "startTime=2020-01-01T00:00:00Z&endTime=2100-01-01T00:00:00Z",
+            &calls,
+        ),
+        (
+            "start_time=2020-01-01T00:00:00Z&end_time=2100-01-01T00:00:00Z",
+            &calls,
+        ),
+        (
+            "startTime=2020-01-01T00:00:00Z&endTime=2020-01-02T00:00:00Z",
+            &json!({"dependencies": []}),
+        ),
+    ] {
+        let answer = get(query, &format!("/api/v3/dependencies?{parameters}"));
+        assert_eq!(
+            (answer.status, &answer.json()),
+            (200, expected),
+            "{parameters}"
+        );
+    }
+    for parameters in [
+        "",
+        "startTime=2020-01-01T00:00:00Z",
+        "endTime=2020-01-01T00:00:00Z",
+        "startTime=now&endTime=2020-01-01T00:00:00Z",
+        "startTime=2020-01-01T00:00:00Z&endTime=2020-01-01T00:00:00Z",
+    ] {
+        let answer = get(query, &format!("/api/v3/dependencies?{parameters}"));
+        assert_eq!(answer.status, 400, "{parameters}");
     }
 }

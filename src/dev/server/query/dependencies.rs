@@ -35,13 +35,7 @@ pub(super) async fn dependencies(
         Ok(window) => window,
         Err(refusal) => return refusal.into_response(),
     };
-    let traces = state.look(TraceStore::traces);
-    let within = traces.iter().filter(|trace| {
-        let starts = trace.spans.iter().map(|span| span.span.start.as_micros());
-        let first = starts.min();
-        first.is_some_and(|first| (start..=end).contains(&first))
-    });
-    let calls = calls(within);
+    let calls = calls_within(&state, start, end);
     let service = parameter(&parameters, "service");
     let calls = calls.into_iter().filter(|((parent, child), _)| {
         service.is_none_or(|service| parent == service || child == service)
@@ -52,6 +46,20 @@ pub(super) async fn dependencies(
         call_count,
     });
     answer(&parameters, &Envelope::found(calls.collect(), Vec::new()))
+}
+
+/// Counts the calls of the traces that started within a time, whose ends are in microseconds since the epoch.
+pub(super) fn calls_within(
+    state: &ServerState,
+    start: i64,
+    end: i64,
+) -> BTreeMap<(String, String), usize> {
+    let traces = state.look(TraceStore::traces);
+    calls(traces.iter().filter(|trace| {
+        let starts = trace.spans.iter().map(|span| span.span.start.as_micros());
+        let first = starts.min();
+        first.is_some_and(|first| (start..=end).contains(&first))
+    }))
 }
 
 /// Counts the spans below other spans by the services of both, those of one service too, as Jaeger 2 does.

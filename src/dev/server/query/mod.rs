@@ -8,6 +8,7 @@ mod metrics;
 mod names;
 mod otlp;
 mod search;
+mod summaries;
 mod trace;
 mod v3;
 mod value;
@@ -46,6 +47,8 @@ pub(super) fn routes(state: Arc<ServerState>) -> Router {
         .route("/api/metrics/minstep", get(metrics::smallest_step))
         .route("/api/v3/services", get(v3::services))
         .route("/api/v3/operations", get(v3::operations))
+        .route("/api/v3/dependencies", get(v3::dependencies))
+        .route("/api/v3/trace-summaries", get(summaries::summaries))
         .route("/api/v3/traces", get(v3::search))
         .route("/api/v3/traces/{id}", get(v3::trace))
         .with_state(state)

@@ -9,8 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 use crate::model::{
-    LogRecord, Process, ReferenceType, ReportedReference, Tag, TagRef, TagValue, TraceId,
-    non_finite, tags,
+    LogRecord, Process, ReferenceType, ReportedReference, Tag, TagRef, TagValue, Timestamp,
+    TraceId, non_finite, tags,
 };
 use crate::reporter::OwnedSpan;
 use crate::view::{ReceivedSpan, Trace};
@@ -219,8 +219,8 @@ impl<'a> SpanJson<'a> {
             _ => false,
         };
         let attributes = span.tags.iter().filter(|tag| !is_field(tag));
-        let start = i128::from(span.start.as_micros()).max(0) * 1_000;
-        let nanos = i128::try_from(span.duration.as_nanos()).unwrap_or(i128::MAX);
+        let start = nanos(span.start);
+        let length = u64::try_from(span.duration.as_nanos()).unwrap_or(u64::MAX);
         Self {
             trace_id: whole_id(span.trace_id),
             span_id: span.span_id.to_string(),
@@ -232,7 +232,7 @@ impl<'a> SpanJson<'a> {
             name: &span.operation_name,
             kind: kind.map(|kind| kind + 1),
             start_time_unix_nano: start.to_string(),
-            end_time_unix_nano: start.saturating_add(nanos).to_string(),
+            end_time_unix_nano: start.saturating_add(length).to_string(),
             attributes: attributes.map(Attribute::new).collect(),
             events: span.logs.iter().map(Event::new).collect(),
             links: links.map(LinkJson::new).collect(),
@@ -254,9 +254,8 @@ impl<'a> Event<'a> {
         });
         let fields = log.fields.iter().enumerate();
         let rest = fields.filter(|(at, _)| named.is_none_or(|(place, _)| place != *at));
-        let nanos = i128::from(log.timestamp.as_micros()).max(0) * 1_000;
         Self {
-            time_unix_nano: nanos.to_string(),
+            time_unix_nano: nanos(log.timestamp).to_string(),
             name: named.map_or("", |(_, name)| name),
             attributes: rest.map(|(_, field)| Attribute::new(field)).collect(),
         }
@@ -289,6 +288,12 @@ impl<'a> Attribute<'a> {
     }
 }
 
+/// Returns nanoseconds since the epoch, within 64 bits as OTLP has them.
+pub(super) fn nanos(time: Timestamp) -> u64 {
+    let micros = u64::try_from(time.as_micros()).unwrap_or(0);
+    micros.saturating_mul(1_000)
+}
+
 /// Returns a tag that is text, or nothing.
 fn tag_text<'s>(span: &'s OwnedSpan, key: &str) -> &'s str {
     match span.tag(key) {
@@ -317,6 +322,8 @@ const STATUS_DESCRIPTION: &str = "otel.status_description";
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::decode::otlp_json_request;
     use crate::view::fixtures::{span, trace};
@@ -355,5 +362,30 @@ mod tests {
             .map(|batch| &batch.process.service_name)
             .collect();
         assert_eq!(names, ["shop", "pay"]);
+    }
+
+    /// Jaeger's user interface refuses a whole trace for one time beyond that.
+    #[test]
+    fn times_fit_in_64_bits() {
+        let mut trace = trace([span("shop", "checkout", 1, 0, 1).log("message", "hello")]);
+        let mut odd = ReceivedSpan::clone(&trace.spans[0]);
+        for (start, duration) in [(i64::MAX, Duration::MAX), (i64::MIN, Duration::ZERO)] {
+            odd.span.start = Timestamp::from_micros(start);
+            odd.span.duration = duration;
+            odd.span.logs[0].timestamp = odd.span.start;
+            trace.spans = vec![odd.clone().into()];
+            let traces = [trace.clone()];
+            let json = serde_json::to_value(TracesData::new(&traces)).expect("JSON");
+            let span = &json["resourceSpans"][0]["scopeSpans"][0]["spans"][0];
+            for time in [
+                &span["startTimeUnixNano"],
+                &span["endTimeUnixNano"],
+                &span["events"][0]["timeUnixNano"],
+            ] {
+                let time = time.as_str().map(str::parse::<u64>);
+                let expected = if start < 0 { 0 } else { u64::MAX };
+                assert_eq!(time, Some(Ok(expected)), "{start}");
+            }
+        }
     }
 }

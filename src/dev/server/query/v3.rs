@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::dev::server::conditions::{self, Conditions};
+use crate::dev::server::query::dependencies::calls_within;
 use crate::dev::server::query::names::operations_of;
 use crate::dev::server::query::otlp::TracesData;
 use crate::dev::server::query::search::{LIMIT, Search, limit, tags_of};
@@ -33,9 +34,9 @@ pub(super) async fn operations(
     let service = parameter(&parameters, "service").unwrap_or_default();
     let kind = either(&parameters, ["spanKind", "span_kind"]);
     let found = operations_of(&state.look(TraceStore::traces), service, kind);
-    // A kind that is not known is left out.
+    // As newer Jaegers have it, whose user interface takes no operation without a kind.
     let operations = found.iter().map(|operation| match &*operation.span_kind {
-        "" => json!({ "name": operation.name }),
+        "" => json!({ "name": operation.name, "spanKind": "internal" }),
         kind => json!({ "name": operation.name, "spanKind": kind }),
     });
     let operations: Vec<_> = operations.collect();
@@ -51,7 +52,8 @@ pub(super) async fn trace(
     let checked = [["startTime", "start_time"], ["endTime", "end_time"]]
         .iter()
         .try_for_each(|names| time(&parameters, *names).map(drop))
-        .and_then(|()| truth(&parameters, "raw_traces"));
+        .and_then(|()| truth(&parameters, "rawTraces"))
+        .and_then(|_| truth(&parameters, "raw_traces"));
     match id.and_then(|id| checked.map(|_| id)) {
         Ok(id) => {
             let trace = id.and_then(|id| state.look(|store| store.trace(id)));
@@ -71,8 +73,36 @@ pub(super) async fn search(
     }
 }
 
+/// Answers with the calls of the traces that started within a time. Numbers are text, as Go writes those of 64 bits.
+pub(super) async fn dependencies(
+    State(state): State<Arc<ServerState>>,
+    Query(parameters): Parameters,
+) -> Response {
+    let time = |names: [&'static str; 2]| {
+        let required = || Refusal::bad(format!("{} is required", names[0]));
+        time(&parameters, names)?.ok_or_else(required)
+    };
+    let window = time(["startTime", "start_time"]).and_then(|start| {
+        let end = time(["endTime", "end_time"])?;
+        match start < end {
+            true => Ok((start, end)),
+            false => Err(Refusal::bad("endTime must be after startTime")),
+        }
+    });
+    let (start, end) = match window {
+        Ok(window) => window,
+        Err(refusal) => return refused(refusal),
+    };
+    let calls = calls_within(&state, start, end).into_iter();
+    let calls = calls.map(|((parent, child), count)| {
+        json!({ "parent": parent, "child": child, "callCount": count.to_string() })
+    });
+    let calls: Vec<_> = calls.collect();
+    answer(StatusCode::OK, &json!({ "dependencies": calls }))
+}
+
 /// Reads a search. Its names are those of Jaeger since 2.19, or the older ones.
-fn search_of(parameters: &[(String, String)]) -> Result<Search, Refusal> {
+pub(super) fn search_of(parameters: &[(String, String)]) -> Result<Search, Refusal> {
     let text = |names| either(parameters, names).map(str::to_owned);
     let time = |names| {
         let micros = self::time(parameters, names)?;
@@ -80,10 +110,13 @@ fn search_of(parameters: &[(String, String)]) -> Result<Search, Refusal> {
             Refusal::bad("query.start_time_min and query.start_time_max are required")
         })
     };
-    let limit = match limit(parameters, "query.searchDepth")? {
-        Some(limit) => Some(limit),
-        None => limit(parameters, "query.num_traces")?,
-    };
+    let mut most = None;
+    for name in LIMITS {
+        most = match most {
+            Some(most) => Some(most),
+            None => limit(parameters, name)?,
+        };
+    }
     let span = |names: [&str; 2]| match duration(parameters, names[0])? {
         Some(length) => Ok(Some(length)),
         None => duration(parameters, names[1]),
@@ -92,7 +125,9 @@ fn search_of(parameters: &[(String, String)]) -> Result<Search, Refusal> {
         ids: Vec::new(),
         conditions: Conditions {
             service: text(["query.serviceName", "query.service_name"]),
-            operation: text(["query.operationName", "query.operation_name"]),
+            operation: text(["query.operationName", "query.operation_name"])
+                // Of a user interface of Jaeger, for a while.
+                .or_else(|| text(["query.spanName", "query.span_name"])),
             tags: match parameter(parameters, "query.attributes") {
                 Some(text) => tags_of(text)?.into_iter().collect(),
                 None => BTreeSet::new(),
@@ -103,7 +138,7 @@ fn search_of(parameters: &[(String, String)]) -> Result<Search, Refusal> {
             end: Some(time(["query.startTimeMax", "query.start_time_max"])?),
         },
         errors: false,
-        limit: limit.unwrap_or(LIMIT),
+        limit: most.unwrap_or(LIMIT),
     })
 }
 
@@ -114,7 +149,9 @@ fn either<'a>(parameters: &'a [(String, String)], [new, old]: [&str; 2]) -> Opti
 /// Reads a time, in microseconds since the epoch.
 fn time(parameters: &[(String, String)], names: [&str; 2]) -> Result<Option<i64>, Refusal> {
     let read = |text: &str| {
-        moment(text).ok_or_else(|| malformed(names[1], &format!("parsing time {text:?}")))
+        // The plus of an offset is a space unless it was escaped, which Grafana does not do.
+        let read = moment(text).or_else(|| moment(&text.replace(' ', "+")));
+        read.ok_or_else(|| malformed(names[1], &format!("parsing time {text:?}")))
     };
     either(parameters, names).map(read).transpose()
 }
@@ -133,7 +170,7 @@ fn found(traces: &[Trace]) -> Response {
     answer(StatusCode::OK, &Found { result })
 }
 
-fn refused(Refusal { status, message }: Refusal) -> Response {
+pub(super) fn refused(Refusal { status, message }: Refusal) -> Response {
     let error = json!({ "error": { "httpCode": status.as_u16(), "message": message } });
     answer(status, &error).into_response()
 }
@@ -141,3 +178,11 @@ fn refused(Refusal { status, message }: Refusal) -> Response {
 fn malformed(name: &str, why: &str) -> Refusal {
     Refusal::bad(format!("malformed parameter {name}: {why}"))
 }
+
+/// The names of the most traces of an answer, the newest first. The last one is that of pages, of which there is one.
+const LIMITS: [&str; 4] = [
+    "query.searchDepth",
+    "query.search_depth",
+    "query.num_traces",
+    "query.pagination.pageSize",
+];
