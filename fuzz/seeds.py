@@ -137,6 +137,10 @@ def agent_requests():
     packed = post.format("v1/traces", protobuf, "content-encoding: gzip\n").encode() + gzip.compress(OTLP, mtime=0)
     yield packed + b"\x1evGET /\naccept: text/html\n\n"
     yield post.format("api/v2/spans", json_type, "").encode() + ZIPKIN_JSON
+    for _, path, media_type, body in zipkin_bodies():
+        yield post.format(path, media_type, "").encode() + body
+    for body in ZSTD:
+        yield post.format("v1/traces", json_type, "Content-Encoding: zstd\r\n").encode() + body
     for packet in packets(entries("spans_http.json")):
         yield post.format("api/traces", "application/x-thrift", "").encode() + packet
     for path, message in [
@@ -210,6 +214,13 @@ IDENTITIES = [
 ]
 
 
+# Bodies as the programs zstd 1.5.4, klauspost/compress 1.20.4 and python-zstandard 0.25.0 pack them.
+ZSTD = [
+    bytes.fromhex("28b52ffd04582900007370616e739e927ffd"),
+    bytes.fromhex("28b52ffd64e02d7d0000307370616e73200154060331d72e019fa86765"),
+    bytes.fromhex("28b52ffd0068750000307370616e73200100d72e7c2902"),
+    bytes.fromhex("5f2a4d1803000000aabbcc28b52ffd00582900007370616e73"),
+]
 TRACE_FILE = (
     b'{"data":[{"traceID":"a","processes":{"p1":{"serviceName":"shop","tags":[{"key":"k","value":"v"}]}},"spans":['
     b'{"traceID":"a","spanID":"b","flags":1,"operationName":"get","startTime":1700000000000000,"duration":5,'
@@ -226,16 +237,31 @@ def entries(file):
 
 
 def packets(value):
-    """Everything under a key `hex`, at any depth."""
+    """Everything under a key `hex` or `body_hex`, at any depth."""
     if isinstance(value, dict):
         for key, inner in value.items():
-            if key == "hex" and isinstance(inner, str):
+            if key in ("hex", "body_hex") and isinstance(inner, str):
                 yield bytes.fromhex(inner)
             else:
                 yield from packets(inner)
     elif isinstance(value, list):
         for inner in value:
             yield from packets(inner)
+
+
+def zipkin_bodies():
+    """The form that the first byte of an input of `zipkin_decode` tells, path, media type and body."""
+    forms = {
+        ("/api/v2/spans", "application/json"): b"\x00",
+        ("/api/v2/spans", "application/x-protobuf"): b"\x01",
+        ("/api/v1/spans", "application/json"): b"\x02",
+        ("/api/v1/spans", "application/x-thrift"): b"\x03",
+    }
+    for entry in entries("spans_zipkin.json"):
+        for result in entry["results"].values():
+            for request in result["requests"]:
+                path, media_type = request["path"], request["content_type"]
+                yield forms[path, media_type], path[1:], media_type, bytes.fromhex(request["body_hex"])
 
 
 def lines(headers):
@@ -314,7 +340,11 @@ def seeds():
         yield "http_reply", reply
     yield "otlp_decode", OTLP_JSON
     yield "otlp_decode", OTLP
-    yield "zipkin_decode", ZIPKIN_JSON
+    yield "zipkin_decode", b"\x00" + ZIPKIN_JSON
+    for form, path, media_type, body in zipkin_bodies():
+        yield "zipkin_decode", form + body
+    for encoding, body in [(b"\x00", body) for body in ZSTD] + [(b"\x01", gzip.compress(OTLP_JSON))]:
+        yield "body_unpack", encoding + body
     yield "jaeger_proto_decode", JAEGER
     for request in agent_requests():
         yield "agent_requests", request

@@ -6,13 +6,15 @@
 #[cfg(feature = "tower")]
 mod agent;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use crate::decode::{
-    ReceivedBatch, otlp_json_request, otlp_request, post_spans_request, zipkin_list,
+    ReceivedBatch, Refusal, otlp_json_request, otlp_request, post_spans_request, unpacked,
+    zipkin_list, zipkin_proto, zipkin_v1_list, zipkin_v1_thrift,
 };
 use crate::dev::server::peer::Peer;
 use crate::dev::strategies::Strategies;
@@ -78,8 +80,14 @@ pub enum MessageFormat {
     Otlp,
     /// An `ExportTraceServiceRequest` in JSON.
     OtlpJson,
-    /// A list of spans in Zipkin's JSON.
+    /// A list of spans in the JSON of Zipkin's second version.
     Zipkin,
+    /// A list of spans in Zipkin's protobuf.
+    ZipkinProto,
+    /// A list of spans in the JSON of Zipkin's first version.
+    ZipkinV1,
+    /// A list of spans in the Thrift of Zipkin's first version.
+    ZipkinThrift,
     /// A `PostSpansRequest` in protobuf.
     Jaeger,
 }
@@ -94,6 +102,9 @@ pub fn decode_message(format: MessageFormat, bytes: &[u8]) -> Result<Vec<Receive
         MessageFormat::Otlp => otlp_request(bytes),
         MessageFormat::OtlpJson => otlp_json_request(bytes),
         MessageFormat::Zipkin => zipkin_list(bytes),
+        MessageFormat::ZipkinProto => zipkin_proto(bytes),
+        MessageFormat::ZipkinV1 => zipkin_v1_list(bytes),
+        MessageFormat::ZipkinThrift => zipkin_v1_thrift(bytes),
         MessageFormat::Jaeger => post_spans_request(bytes),
     };
     let received = |batch: ReceivedBatch| Received {
@@ -102,6 +113,17 @@ pub fn decode_message(format: MessageFormat, bytes: &[u8]) -> Result<Vec<Receive
         seq_no: batch.sequence_number,
     };
     Ok(batches?.into_iter().map(received).collect())
+}
+
+/// Returns a body as the client had it before it was packed, of at most `most` bytes.
+///
+/// # Errors
+///
+/// When the body is damaged, or too long, which the flag tells.
+pub fn unpack(encoding: &str, body: &[u8], most: usize) -> Result<Vec<u8>, bool> {
+    let unpacked = unpacked(Some(encoding), body, most);
+    let is_too_long = |why| why == Refusal::TooLong;
+    unpacked.map(Cow::into_owned).map_err(is_too_long)
 }
 
 /// Reads a reply to a batch as a sender of OTLP over HTTP does. `retry_after` and `date` are headers.
