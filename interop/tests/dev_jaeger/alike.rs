@@ -47,6 +47,12 @@ const CHOICES: &[Choice] = &[
         reason: "the agent shows that a span was sampled, or for debugging; a Jaeger has no place for it",
     },
     Choice {
+        ways: ZIPKIN,
+        field: "v1 flags",
+        follows: None,
+        reason: "the agent shows that a span was sampled, or for debugging; a Jaeger has no place for it",
+    },
+    Choice {
         ways: OTLP,
         field: "service",
         follows: Some(Version::V2),
@@ -113,6 +119,11 @@ pub(crate) struct Comparison {
 impl Comparison {
     /// Compares a trace that came by `way`; `name` says which.
     pub(crate) fn add(&mut self, way: Way, name: &str, shown: &Shown) {
+        self.add_form(way, "", name, shown);
+    }
+
+    /// Compares a trace that came in a form whose fields have names of their own, which begin with `form`.
+    pub(crate) fn add_form(&mut self, way: Way, form: &str, name: &str, shown: &Shown) {
         let [dev, v1, v2] = [&shown.dev, &shown.v1, &shown.v2].map(spans);
         let ids: BTreeSet<_> = dev.keys().chain(v1.keys()).chain(v2.keys()).collect();
         for id in ids {
@@ -124,7 +135,7 @@ impl Comparison {
             let keys: BTreeSet<_> = dev.keys().chain(v1.keys()).chain(v2.keys()).collect();
             for key in keys {
                 let all = [dev.get(key), v1.get(key), v2.get(key)];
-                self.compare(way, name, key, all);
+                self.compare(way, name, &format!("{form}{key}"), all);
             }
         }
     }

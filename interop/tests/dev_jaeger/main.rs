@@ -7,6 +7,7 @@
 //! | `clients` | so are the traces of published clients that run, by every way that each of them has |
 //! | `recordings` | so are the recorded datagrams and requests of published clients |
 //! | `documents` | so are hand-made documents of OTLP in JSON and of Zipkin, with all that their formats hold |
+//! | `zipkin` | so are recorded bodies of clients of Zipkin, in each form |
 //! | `requests` | requests to the query API, right and wrong ones, have answers of one status and shape |
 //!
 //! [`tee`] gives every message to all three. [`alike`] compares each field, and has the table of those in which the two
@@ -28,5 +29,6 @@ mod shown;
 mod tee;
 #[path = "../vectors/mod.rs"]
 mod vectors;
+mod zipkin;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;

@@ -17,8 +17,8 @@ pub(crate) struct Vector {
     pub(crate) batch: SentBatch,
 }
 
-/// Returns every message in `file` that has spans, in its order.
-pub(crate) fn read(file: &str) -> Result<Vec<Vector>, Error> {
+/// Returns the entries of `file`.
+pub(crate) fn entries(file: &str) -> Result<Vec<Json>, Error> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../tests/vectors")
         .join(file);
@@ -27,8 +27,13 @@ pub(crate) fn read(file: &str) -> Result<Vec<Vector>, Error> {
         source,
     })?;
     let json: Json = serde_json::from_str(&text).map_err(|error| shape(file, &error))?;
+    Ok(list(&json["entries"]).to_vec())
+}
+
+/// Returns every message in `file` that has spans, in its order.
+pub(crate) fn read(file: &str) -> Result<Vec<Vector>, Error> {
     let mut vectors = Vec::new();
-    for entry in list(&json["entries"]) {
+    for entry in entries(file)? {
         let name = text_of(&entry["name"])?;
         for (producer, result) in entry["results"].as_object().into_iter().flatten() {
             let packets = list(&result["packets"]).iter().map(|it| (it, "hex"));
@@ -160,7 +165,7 @@ fn text_of(json: &Json) -> Result<String, Error> {
         .ok_or_else(|| shape("a text", json))
 }
 
-fn bytes(json: &Json) -> Result<Vec<u8>, Error> {
+pub(crate) fn bytes(json: &Json) -> Result<Vec<u8>, Error> {
     let hex = json.as_str().unwrap_or("?").as_bytes();
     hex.chunks(2)
         .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
