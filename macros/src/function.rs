@@ -67,7 +67,11 @@ impl Function {
         if self.signature.asyncness.is_some() {
             let future = body.rest_after(typed(returns.value()));
             let call = finish("future", quote_spanned!(site=> async move #future));
-            return Ok(body.with(quote_spanned!(site=> #call #awaited)));
+            let value = quote_spanned!(site=> #call #awaited);
+            return Ok(body.with(match returns.is_never() {
+                true => value, // a `return` of it would be unreachable
+                false => returning(&value),
+            }));
         }
         if let Some(block) = body.async_block() {
             // The outer block owns what the inner one uses, and what only tags use.
@@ -83,21 +87,23 @@ impl Function {
         Ok(match returns {
             Returns::Value(Some(ty)) if options.err.is_some() => {
                 let ty = without_impl(ty);
-                body.with(finish("run", quote_spanned!(site=> move || -> #ty #inner)))
+                let run = finish("run", quote_spanned!(site=> move || -> #ty #inner));
+                body.with(returning(&run))
             }
             Returns::Value(_) => {
                 let guard = quote_spanned!(site=> let _traced = #call.enter(););
                 body.with(body.open_rest_after(guard))
             }
             Returns::Future(_) => {
-                body.with(finish("returned", quote_spanned!(site=> move || #inner)))
+                let returned = finish("returned", quote_spanned!(site=> move || #inner));
+                body.with(returning(&returned))
             }
             Returns::Boxed(_) => {
                 let ty = &self.signature.output;
                 let arguments = quote_spanned! {site=>
                     move || #ty #inner, |future| ::std::boxed::Box::pin(future)
                 };
-                body.with(finish("boxed", arguments))
+                body.with(returning(&finish("boxed", arguments)))
             }
         })
     }
@@ -151,7 +157,7 @@ impl Function {
     fn check_err(&self, err: Err, returns: &Returns<'_>) -> Result<()> {
         let what = match returns {
             Returns::Value(None) => "nothing",
-            Returns::Value(Some(ty)) if matches!(ungrouped(ty), Type::Never(_)) => "`!`",
+            Returns::Value(Some(_)) if returns.is_never() => "`!`",
             _ => return Ok(()),
         };
         let message = format!(
@@ -238,6 +244,12 @@ fn started(options: &Options, krate: &TokenStream) -> Option<TokenStream> {
             |name| #krate::tracer::TracerExt::build_span(#tracer, name) #settings.start()
         },
     })
+}
+
+/// Returns the last statement of a function. An expression alone would do, but then the lint `clippy::implicit_return`
+/// finds fault with the attribute, where a program cannot add the `return`.
+fn returning(value: &TokenStream) -> TokenStream {
+    quote_spanned!(Span::mixed_site()=> return #value;)
 }
 
 /// Returns a statement that tells the compiler the type of an async block, which has no place for it. Without it

@@ -39,6 +39,11 @@ impl<'a> Returns<'a> {
         }
     }
 
+    /// Returns whether the function never returns.
+    pub(crate) fn is_never(&self) -> bool {
+        matches!(self.value().map(ungrouped), Some(Type::Never(_)))
+    }
+
     /// Returns whether the value in the end has a type that is named `Result`, or `…Result`.
     pub(crate) fn is_named_result(&self) -> bool {
         let last = match self.value().map(ungrouped) {

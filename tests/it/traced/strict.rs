@@ -64,6 +64,35 @@ fn one_expression(tracer: &JaegerTracer) -> u32 {
     1
 }
 
+/// Functions under a lint that asks for every `return`.
+#[deny(clippy::implicit_return)]
+mod returning {
+    use std::future::ready;
+    use std::pin::Pin;
+
+    use super::{JaegerTracer, fmt};
+
+    #[tracehound::traced(tracer = tracer, err)]
+    pub(super) fn checked(tracer: &JaegerTracer, n: u32) -> Result<u32, fmt::Error> {
+        return Ok(n);
+    }
+
+    #[tracehound::traced(tracer = tracer)]
+    pub(super) async fn awaited(tracer: &JaegerTracer, n: u32) -> u32 {
+        return n;
+    }
+
+    #[tracehound::traced(tracer = tracer)]
+    pub(super) fn returned(tracer: &JaegerTracer, n: u32) -> impl Future<Output = u32> + use<> {
+        return ready(n);
+    }
+
+    #[tracehound::traced(tracer = tracer)]
+    pub(super) fn boxed(tracer: &JaegerTracer, n: u32) -> Pin<Box<dyn Future<Output = u32>>> {
+        return Box::pin(ready(n));
+    }
+}
+
 struct Cart(JaegerTracer, Vec<u32>);
 
 #[tracehound::traced(tracer = self.0, err)]
@@ -95,6 +124,10 @@ fn names_of_the_expansion_and_of_the_program_do_not_meet() {
     assert_eq!(span.tag_text("span"), "1");
     unit(&tracer);
     assert_eq!(one_expression(&tracer), 1);
+    assert_eq!(returning::checked(&tracer, 3), Ok(3));
+    assert_eq!(block_on(returning::awaited(&tracer, 4)), 4);
+    assert_eq!(block_on(returning::returned(&tracer, 5)), 5);
+    assert_eq!(block_on(returning::boxed(&tracer, 6)), 6);
     let mut cart = Cart(tracer, Vec::new());
     assert_eq!(cart.add(1), Ok(&mut 1));
     assert_eq!(block_on(cart.pay()), Ok(()));
