@@ -36,7 +36,12 @@ impl TracerBuilder {
         let user_tags = mem::take(&mut self.tags);
         let keeps_uuid = user_tags.iter().any(|tag| tag.key == tags::CLIENT_UUID);
         let service_name = mem::take(&mut self.service_name);
-        let process = Arc::new(process_tags::process(service_name, user_tags));
+        let process = Arc::new(process_tags::process(
+            service_name,
+            user_tags,
+            &self.limits,
+            &metrics,
+        ));
         let clock = self.clock.take().unwrap_or_else(Clock::system);
         let services = Services::new(
             process.clone(),

@@ -165,7 +165,8 @@ impl TracerBuilder {
         self
     }
 
-    /// Adds a tag that holds for all spans of this process. Of several with one key the last one counts.
+    /// Adds a tag that holds for all spans of this process. Of several with one key the last one counts. Its key and
+    /// value are cut as those of a span's tag are: see [`Limits`](crate::span::Limits).
     pub fn tag(mut self, key: impl Into<String>, value: impl Into<TagValue>) -> Self {
         self.tags.push(Tag::new(key.into(), value));
         self

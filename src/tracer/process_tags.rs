@@ -2,26 +2,37 @@
 
 use std::net::UdpSocket;
 
-use crate::model::{Process, Tag, tags};
-use crate::record::random_id;
+use crate::metrics::{Counter, Metrics};
+use crate::model::{Process, Tag, TagValue, tags};
+use crate::record::{Limits, cut, random_id};
 
 /// Returns the process with the user's tags and ours: `jaeger.version` always, `hostname`, `ip` and `client-uuid`
 /// unless the user has set them. Of several tags with one key the last one counts.
-pub(super) fn process(service_name: String, user_tags: Vec<Tag>) -> Process {
+///
+/// The user's tags are cut as those of spans are, and counted. They are in every batch, and a batch has a bound.
+pub(super) fn process(
+    service_name: String,
+    user_tags: Vec<Tag>,
+    limits: &Limits,
+    metrics: &Metrics,
+) -> Process {
     let mut all: Vec<Tag> = Vec::with_capacity(user_tags.len() + 4);
     let version = Tag::new(
         tags::JAEGER_VERSION,
         concat!("Rust-", env!("CARGO_PKG_VERSION")),
     );
-    for tag in user_tags
-        .into_iter()
-        .filter(|tag| tag.key != tags::JAEGER_VERSION)
-    {
+    let mut truncated = 0;
+    for mut tag in user_tags {
+        truncated += limit(&mut tag, limits);
+        if tag.key == tags::JAEGER_VERSION {
+            continue;
+        }
         match all.iter_mut().find(|known| known.key == tag.key) {
             Some(known) => *known = tag,
             None => all.push(tag),
         }
     }
+    metrics.add(Counter::TruncatedValues, truncated);
     all.push(version);
     let has = |key| all.iter().any(|tag| tag.key == key);
     let hostname = (!has(tags::HOSTNAME)).then(hostname).flatten();
@@ -39,6 +50,29 @@ pub(super) fn process(service_name: String, user_tags: Vec<Tag>) -> Process {
             .filter_map(|(key, value)| Some(Tag::new(key, value?))),
     );
     Process::new(service_name, all)
+}
+
+/// Cuts the key and the value to the limits of a span's tag. Returns how many of the two were cut.
+fn limit(tag: &mut Tag, limits: &Limits) -> u64 {
+    let key = cut(&tag.key, limits.key_bytes);
+    let mut truncated = u64::from(key.is_some());
+    if let Some(key) = key {
+        tag.key = key.into();
+    }
+    match &mut tag.value {
+        TagValue::String(text) => {
+            if let Some(start) = cut(text, limits.tag_value_bytes) {
+                *text = start.into();
+                truncated += 1;
+            }
+        }
+        TagValue::Binary(bytes) if bytes.len() > limits.tag_value_bytes => {
+            bytes.truncate(limits.tag_value_bytes);
+            truncated += 1;
+        }
+        _ => {}
+    }
+    truncated
 }
 
 fn hostname() -> Option<String> {
@@ -67,6 +101,15 @@ fn own_address() -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn process(service_name: String, user_tags: Vec<Tag>) -> Process {
+        super::process(
+            service_name,
+            user_tags,
+            &Limits::default(),
+            &Metrics::default(),
+        )
+    }
 
     fn keys(process: &Process) -> Vec<&str> {
         process.tags.iter().map(|tag| &*tag.key).collect()
@@ -103,5 +146,21 @@ mod tests {
         assert_eq!(value("zone"), "b");
         assert_eq!(value(tags::HOSTNAME), "mine");
         assert!(value(tags::JAEGER_VERSION).starts_with("Rust-"));
+    }
+
+    #[test]
+    fn tags_of_the_user_are_cut_as_those_of_spans_are_and_counted() {
+        let limits = Limits::default().tag_value_bytes(8).key_bytes(6);
+        let metrics = Metrics::default();
+        let user = vec![
+            Tag::new("zone", "eu-west-1a"),
+            Tag::new("a long key", vec![7_u8; 9]),
+            Tag::new("node", "n1"),
+        ];
+        let process = super::process("shop".to_owned(), user, &limits, &metrics);
+        assert_eq!(process.tags[0], Tag::new("zone", "eu-we…"));
+        assert_eq!(process.tags[1], Tag::new("a l…", vec![7_u8; 8]));
+        assert_eq!(process.tags[2], Tag::new("node", "n1"));
+        assert_eq!(metrics.get(Counter::TruncatedValues), 3);
     }
 }
