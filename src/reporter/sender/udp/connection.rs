@@ -19,6 +19,10 @@ pub(super) struct Connection {
     pub(super) unconfirmed: u64,
     /// The system was not asked yet what became of a datagram of this socket, or it told of a loss.
     pub(super) is_doubtful: bool,
+    /// A datagram was sent.
+    pub(super) has_sent: bool,
+    /// The socket cannot send any more.
+    pub(super) is_broken: bool,
     pub(super) no_room: NoRoom,
 }
 
@@ -45,6 +49,8 @@ impl Connection {
             socket,
             unconfirmed: 0,
             is_doubtful: true,
+            has_sent: false,
+            is_broken: false,
             no_room: NoRoom::default(),
         }
     }

@@ -30,7 +30,7 @@ impl UdpSender {
                 "the kernel dropped datagrams at the socket of {destination}, whose receive buffer was \
                  full; {LARGER_BUFFER}"
             ),
-            _ if self.connection.is_none() => {
+            _ if self.connector.failure().is_some() => {
                 format!(
                     "no socket to {destination} can be opened ({reason}); spans are lost until one can"
                 )

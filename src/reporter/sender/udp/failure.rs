@@ -38,6 +38,12 @@ impl Failure {
         failure
     }
 
+    /// Returns whether the number of the socket is not that of a socket: code of the program has closed it, and may
+    /// have opened a file of its own since.
+    pub(super) fn is_closed_elsewhere(&self) -> bool {
+        cfg!(unix) && matches!(self.error.raw_os_error(), Some(BAD_FILE | NOT_A_SOCKET))
+    }
+
     /// Returns the reason for a line to the user.
     pub(super) fn reason(&self) -> String {
         match self.error.kind() {
@@ -64,4 +70,14 @@ pub(super) const NO_BUFFERS: i32 = if cfg!(windows) {
     105
 } else {
     55
+};
+
+/// `EBADF`, for which the standard library has no name.
+pub(super) const BAD_FILE: i32 = 9;
+
+/// `ENOTSOCK`, for which the standard library has no name.
+const NOT_A_SOCKET: i32 = if cfg!(any(target_os = "linux", target_os = "android")) {
+    88
+} else {
+    38
 };

@@ -13,6 +13,7 @@ mod watch;
 
 use std::fmt;
 use std::io::ErrorKind;
+use std::mem;
 use std::time::{Duration, Instant};
 
 pub use addresses::SocketFamily;
@@ -47,7 +48,8 @@ use crate::reporter::sender::{
 /// and those that an agent drops after it has read them. If a proxy passes datagrams on to an agent in a container, the
 /// sender watches the proxy.
 ///
-/// The socket is bound to the loopback address if the agent is there, else to any address of the agent's family.
+/// The socket is bound to the loopback address if the agent is there, else to any address of the agent's family. When it
+/// cannot send any more, as after a change of this host's addresses, the sender opens another one.
 ///
 /// A thread of its own looks up an agent's name when the first batch is sent, again every 30 seconds, and after
 /// refusals. Spans are lost as `no_address` until there is an answer. Of several addresses those of IP version 4 come
@@ -172,6 +174,7 @@ impl UdpSender {
                 self.confirm(connection, batch, outcome)
             }
             Some(failure) => {
+                connection.is_broken = failure.cause == DropCause::SendFailed;
                 let stale = stale.filter(|stale| stale.cause == DropCause::Refused);
                 let outcome = self.lose_earlier(connection, SendOutcome::default(), stale);
                 self.lose(failure, batch, outcome)
@@ -196,6 +199,7 @@ impl UdpSender {
             connection.is_doubtful = false;
         }
         connection.unconfirmed = batch.span_count;
+        connection.has_sent = true;
         if let Some(watch) = &mut connection.watch {
             watch.sent(batch.span_count);
         }
@@ -240,7 +244,7 @@ impl UdpSender {
         if let Some(watch) = &mut connection.watch {
             watch.take_back();
         }
-        match std::mem::take(&mut connection.unconfirmed) {
+        match mem::take(&mut connection.unconfirmed) {
             0 => outcome,
             spans => outcome.with_earlier_loss(cause, spans),
         }
@@ -301,9 +305,15 @@ impl UdpSender {
 
     /// Closes the connection, after a last look at what became of its datagrams.
     fn let_go(&mut self) {
-        let connection = self.connection.take();
-        if let Some(watch) = connection.and_then(|it| it.watch) {
-            self.lost_before += { watch }.settle(instant_now());
+        let Some(connection) = self.connection.take() else {
+            return;
+        };
+        let problem = self.problem.as_ref().filter(|_| connection.is_broken);
+        if problem.is_some_and(Failure::is_closed_elsewhere) {
+            // To close a file that is none of ours may end the program.
+            mem::forget(connection);
+        } else if let Some(mut watch) = connection.watch {
+            self.lost_before += watch.settle(instant_now());
         }
     }
 
@@ -343,6 +353,7 @@ impl Sender for UdpSender {
         let mut tries = 1;
         loop {
             let mut outcome = SendOutcome::default();
+            let mut has_broken = false;
             match self.connect(deadline) {
                 Ok(mut connection) => {
                     let bytes = batch.bytes.len();
@@ -354,15 +365,26 @@ impl Sender for UdpSender {
                         }
                         Err(at) => outcome.this = SendResult::Later(at),
                     }
+                    let is_broken = connection.is_broken;
+                    has_broken = is_broken && connection.has_sent;
                     self.connection = Some(connection);
+                    if is_broken {
+                        self.let_go();
+                    }
                 }
                 Err(cause) => outcome.this = SendResult::Lost(cause),
             }
             outcome.earlier.merge(&earlier);
-            let lost = std::mem::take(&mut self.lost_before);
+            let lost = mem::take(&mut self.lost_before);
             outcome.earlier.add(DropCause::AgentKernelDrops, lost);
             let is_refused = outcome.this == SendResult::Lost(DropCause::Refused);
-            if is_refused && self.turn_to_next_address() && tries < self.connector.addresses.len() {
+            // A socket that has sent stays at the address that this host had then: another one may have a way.
+            if has_broken {
+                earlier = outcome.earlier;
+            } else if is_refused
+                && self.turn_to_next_address()
+                && tries < self.connector.addresses.len()
+            {
                 tries += 1;
                 earlier = outcome.earlier;
             } else {

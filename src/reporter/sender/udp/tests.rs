@@ -1,3 +1,4 @@
+mod broken;
 mod waiting;
 
 use std::collections::VecDeque;
@@ -246,7 +247,7 @@ fn other_errors_lose_the_datagram_itself() {
         let system = System::default();
         let mut sender = system.sender(REMOTE);
         assert_eq!(send(&mut sender, 3), (SENT, None));
-        let errors = [kind.into(), kind.into()];
+        let errors = [kind.into(), kind.into(), kind.into()];
         system.prepare(|prepared| prepared.sends.extend(errors));
         assert_eq!(send(&mut sender, 4), (lost(DropCause::SendFailed), None));
         let line = sender.explain(DropCause::SendFailed);
