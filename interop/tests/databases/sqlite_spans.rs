@@ -393,7 +393,17 @@ fn a_transaction_on_a_pool_tells_that_it_waits_for_a_connection_and_ends_in_each
         assert_eq!(ends(&shop), ["AcquireConnection panic", "BEGIN panic"]);
         assert!(active_span().is_noop());
 
-        idle(pool).await;
+        let taken = pool.acquire().await?;
+        let closes = async { drop(pool.close()) };
+        let (closed, ()) = tokio::join!(users.pool(pool).begin(), closes);
+        assert!(matches!(closed, Err(sqlx::Error::PoolClosed)));
+        let [waited, closed] = &ends(&shop)[..] else {
+            unreachable!("it has waited");
+        };
+        assert!(waited.starts_with("AcquireConnection error "), "{waited}");
+        assert!(closed.starts_with("BEGIN error "), "{closed}");
+        drop(taken);
+
         pool.close().await;
         let closed = users.pool(pool).begin().await;
         assert!(matches!(closed, Err(sqlx::Error::PoolClosed)));

@@ -196,15 +196,13 @@ fn a_tracer_that_is_off_speaks_the_protocol() {
 
 #[cfg(feature = "tokio")]
 mod with_tokio {
-    use std::pin::{Pin, pin};
-    use std::task::{Context, Poll, ready};
-
-    use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, duplex};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
     use tracehound::Span;
     use tracehound::model::tags::SPAN_KIND;
 
     use super::*;
-    use crate::middleware::ways::{Way, check, drive, work};
+    use crate::middleware::ways::stream::Ends;
+    use crate::middleware::ways::{Way, check, drive};
 
     #[tokio::test]
     async fn a_context_arrives_over_a_stream_of_tokio() {
@@ -229,45 +227,6 @@ mod with_tokio {
         assert_eq!(rest, "message");
         assert_eq!(frames.read_async(&mut far).await.unwrap(), None);
         writing.await.unwrap();
-    }
-
-    /// A stream that ends in a way when it is used.
-    struct Ends<'a>(Way, &'a [u8]);
-
-    impl Ends<'_> {
-        fn poll(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-            pin!(work(self.0)).poll(cx)
-        }
-    }
-
-    impl AsyncRead for Ends<'_> {
-        fn poll_read(
-            mut self: Pin<&mut Self>,
-            cx: &mut Context<'_>,
-            buffer: &mut ReadBuf<'_>,
-        ) -> Poll<io::Result<()>> {
-            ready!(self.poll(cx))?;
-            Pin::new(&mut self.1).poll_read(cx, buffer)
-        }
-    }
-
-    impl AsyncWrite for Ends<'_> {
-        fn poll_write(
-            self: Pin<&mut Self>,
-            cx: &mut Context<'_>,
-            bytes: &[u8],
-        ) -> Poll<io::Result<usize>> {
-            ready!(self.poll(cx))?;
-            Poll::Ready(Ok(bytes.len()))
-        }
-
-        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Poll::Ready(Ok(()))
-        }
-
-        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Poll::Ready(Ok(()))
-        }
     }
 
     /// Returns a span of a kind, in which a program reads or writes a frame.
@@ -298,7 +257,7 @@ mod with_tokio {
         check(rows, |way, tracer| {
             let frames = ContextFrames::new(tracer.clone());
             let asks = async {
-                let (mut stream, span) = (Ends(way, &[]), active_span());
+                let (mut stream, span) = (Ends::new(way, &[]), active_span());
                 let written = frames.write_async(&mut stream, &span).await;
                 written.inspect_err(|error| active_span().log_error(error))
             };
@@ -306,7 +265,7 @@ mod with_tokio {
             assert_eq!(matches!(written, Some(Ok(()))), way == Way::Done);
             let bytes = frame_of(&context());
             let answers = async {
-                let read = frames.read_async(&mut Ends(way, &bytes)).await;
+                let read = frames.read_async(&mut Ends::new(way, &bytes)).await;
                 read.inspect_err(|error| active_span().log_error(error))
             };
             let read = drive(way, answers.in_span(span_of(tracer, "server")));

@@ -5,7 +5,7 @@ use futures_util::{FutureExt, StreamExt};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use tower::{BoxError, Service, ServiceExt, service_fn};
-use tracehound::middleware::{ClientLayer, ServerLayer};
+use tracehound::middleware::{CallLayer, ClientLayer, ServerLayer};
 
 use super::ways::{Way, check, drive, ending, work};
 use crate::support::web::Fed;
@@ -66,6 +66,32 @@ pub(in crate::middleware) fn a_request_that_is_sent_ends_in_each_way() {
     ];
     check(rows, |way, tracer| {
         let service = ClientLayer::new(tracer.clone()).wrap(service(way));
+        match way {
+            Way::Drop => call(way, service).now_or_never().expect("no wait"),
+            _ => drop(drive(way, call(way, service))),
+        }
+    });
+}
+
+#[test]
+pub(in crate::middleware) fn a_call_around_a_request_ends_in_each_way() {
+    let rows = [
+        (Way::Done, "client headers_received; headers_received"),
+        (Way::Error, "client error=true error; error=true error"),
+        (Way::Cancel, "cancelled; client cancelled"),
+        (
+            Way::Drop,
+            "client headers_received body_dropped; headers_received body_dropped",
+        ),
+        (Way::Panic, "client error=true panic; error=true panic"),
+        (
+            Way::Timeout,
+            "client error=true timeout; error=true timeout",
+        ),
+    ];
+    check(rows, |way, tracer| {
+        let attempt = ClientLayer::new(tracer.clone()).wrap(service(way));
+        let service = CallLayer::new(tracer.clone()).wrap(attempt);
         match way {
             Way::Drop => call(way, service).now_or_never().expect("no wait"),
             _ => drop(drive(way, call(way, service))),

@@ -1,5 +1,7 @@
 //! Tests of the spans of upgraded connections.
 
+#[cfg(feature = "tungstenite")]
+pub(super) mod broken_streams;
 pub(super) mod endings;
 pub(super) mod ends;
 pub(super) mod handshakes;

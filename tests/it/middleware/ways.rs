@@ -1,5 +1,8 @@
 //! The six ways in which work ends, and a table of what the spans of an adapter then show.
 
+#[cfg(feature = "tokio")]
+pub(super) mod stream;
+
 use std::future::pending;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};

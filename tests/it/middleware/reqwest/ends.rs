@@ -8,7 +8,7 @@ use http::Extensions;
 use http_body_util::Full;
 use reqwest::{Body, Request, Response, ResponseBuilderExt};
 use reqwest_middleware::{ClientBuilder, Middleware, Next};
-use tracehound::middleware::TracingMiddleware;
+use tracehound::middleware::{CallMiddleware, TracingMiddleware};
 
 use crate::middleware::ways::{Way, check, drive, work};
 use crate::support::web::{listener, reqwest_builder, reqwest_client, run};
@@ -33,12 +33,11 @@ impl Middleware for Ends {
 }
 
 /// Sends a request to a listener that never answers.
-async fn late(tracing: TracingMiddleware) {
+async fn late(traced: impl FnOnce(ClientBuilder) -> ClientBuilder) {
     let (_listener, address) = listener().await;
     let soon = reqwest_builder().timeout(Duration::from_millis(20));
-    let client = ClientBuilder::new(soon.build().expect("a client"))
-        .with(tracing)
-        .build();
+    let client = ClientBuilder::new(soon.build().expect("a client"));
+    let client = traced(client).build();
     let answer = client.get(format!("http://{address}/")).send().await;
     answer.expect_err("nobody answers");
 }
@@ -55,23 +54,49 @@ pub(in crate::middleware) fn a_request_ends_in_each_way() {
     ];
     check(rows, |way, tracer| {
         let tracing = TracingMiddleware::new(tracer.clone());
-        if way == Way::Timeout {
-            return run(late(tracing));
-        }
-        let client = ClientBuilder::new(reqwest_client())
-            .with(tracing)
-            .with(Ends(way))
-            .build();
-        let request = async {
-            let response = client.get("http://shop/").send().await;
-            assert_eq!(response.is_ok(), matches!(way, Way::Done | Way::Drop));
-            if let (Way::Done, Ok(response)) = (way, response) {
-                assert_eq!(response.bytes().await.expect("the body"), "hello");
-            }
-        };
-        match way {
-            Way::Drop => request.now_or_never().expect("no wait"),
-            _ => drop(drive(way, request)),
-        }
+        send(way, |client| client.with(tracing));
     });
+}
+
+#[test]
+pub(in crate::middleware) fn a_call_around_a_request_ends_in_each_way() {
+    let rows = [
+        (Way::Done, "client headers_received; headers_received"),
+        (Way::Error, "client error=true error; error=true error"),
+        (Way::Cancel, "cancelled; client cancelled"),
+        (
+            Way::Drop,
+            "client headers_received body_dropped; headers_received body_dropped",
+        ),
+        (Way::Panic, "client error=true panic; error=true panic"),
+        (
+            Way::Timeout,
+            "client error=true timeout; error=true timeout",
+        ),
+    ];
+    check(rows, |way, tracer| {
+        let call = CallMiddleware::new(tracer.clone());
+        let tracing = TracingMiddleware::new(tracer.clone());
+        send(way, |client| client.with(call).with(tracing));
+    });
+}
+
+/// Sends a request that ends in a way.
+fn send(way: Way, traced: impl FnOnce(ClientBuilder) -> ClientBuilder) {
+    if way == Way::Timeout {
+        return run(late(traced));
+    }
+    let client = traced(ClientBuilder::new(reqwest_client()));
+    let client = client.with(Ends(way)).build();
+    let request = async {
+        let response = client.get("http://shop/").send().await;
+        assert_eq!(response.is_ok(), matches!(way, Way::Done | Way::Drop));
+        if let (Way::Done, Ok(response)) = (way, response) {
+            assert_eq!(response.bytes().await.expect("the body"), "hello");
+        }
+    };
+    match way {
+        Way::Drop => request.now_or_never().expect("no wait"),
+        _ => drop(drive(way, request)),
+    }
 }

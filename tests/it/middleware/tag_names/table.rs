@@ -15,14 +15,18 @@ use crate::support::tag_keys::keys_of;
 type Scene = fn();
 
 /// Every adapter, ending in each way, in any vocabulary.
-const WAYS: [Scene; 17] = [
+const WAYS: [Scene; 21] = [
     services::a_request_that_is_served_ends_in_each_way,
     services::a_request_that_is_sent_ends_in_each_way,
+    services::a_call_around_a_request_ends_in_each_way,
     services::a_body_ends_in_each_way,
     reqwest::ends::a_request_ends_in_each_way,
+    reqwest::ends::a_call_around_a_request_ends_in_each_way,
     grpc::a_call_ends_in_each_way,
     upgrade::ends::a_websocket_of_axum_ends_in_each_way,
     upgrade::ends::an_upgrade_of_hyper_ends_in_each_way,
+    upgrade::ends::an_upgrade_of_a_client_of_hyper_ends_in_each_way,
+    upgrade::broken_streams::a_handshake_of_a_client_ends_in_each_way,
     upgrade::tungstenite::a_session_ends_in_each_way,
     database::ends::a_call_ends_in_each_way,
     database::rows::a_stream_of_rows_ends_in_each_way,

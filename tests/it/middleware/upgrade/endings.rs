@@ -211,6 +211,24 @@ pub(in crate::middleware) fn each_ending_has_its_tags() {
             ],
         ),
         row(
+            "echo",
+            |mut peer| {
+                Box::pin(async move {
+                    // A message and a half.
+                    peer.send(&frame(TEXT, b"hello", true)).await;
+                    peer.send(&frame(TEXT, b"hello", true)[..8]).await;
+                    peer.frame().await;
+                })
+            },
+            &[
+                ("session.ending", "end_of_stream"),
+                ("session.ended_by", "peer"),
+                ("session.bytes_received", "19"),
+                ("websocket.messages_received", "1"),
+                ("error", "true"),
+            ],
+        ),
+        row(
             "drop",
             |mut peer| {
                 Box::pin(async move {

@@ -1,21 +1,24 @@
-//! Sessions of servers that end in each way.
+//! Sessions of servers, and of a client of hyper, that end in each way.
 
 use std::future::pending;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::routing::any;
 use futures_util::FutureExt;
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
+use tower::Service as _;
 use tracehound::JaegerTracer;
 use tracehound::metrics::Counter;
-use tracehound::middleware::{ServerLayer, SessionSpan, Sessions};
+use tracehound::middleware::{ClientLayer, ServerLayer, SessionSpan, Sessions};
 
-use super::{Upgraded, serve_hyper};
+use super::{Upgraded, pong_request, serve_hyper};
 use crate::middleware::ways::{Way, check};
-use crate::support::web::{run, serve, until};
+use crate::support::web::{client, listener, run, serve, until};
 use crate::support::websocket::{CLOSE, Peer, TEXT, close, frame};
 
 /// The spans of a session and of its request. The program gives up by itself what takes too long.
@@ -137,6 +140,55 @@ pub(in crate::middleware) fn an_upgrade_of_hyper_ends_in_each_way() {
                 }
                 _ => peer.end().await,
             }
+            both_end(tracer).await;
+        });
+    });
+}
+
+#[test]
+pub(in crate::middleware) fn an_upgrade_of_a_client_of_hyper_ends_in_each_way() {
+    let rows = [
+        (Way::Done, "client; closed"),
+        (Way::Error, "client; error=true reset"),
+        (Way::Cancel, "aborted; client"),
+        (Way::Drop, "client; dropped"),
+        (Way::Panic, "client; error=true panic"),
+        (Way::Timeout, "client; dropped"),
+    ];
+    check(rows, |way, tracer| {
+        run(async {
+            let (listener, address) = listener().await;
+            let server = async {
+                let mut peer = Peer(listener.accept().await.expect("a connection").0);
+                peer.head().await;
+                let head = "HTTP/1.1 101 x\r\nconnection: upgrade\r\nupgrade: pong\r\n\r\n";
+                peer.send(head.as_bytes()).await;
+                if way != Way::Cancel {
+                    let mut greeting = [0; 5];
+                    peer.0.read_exact(&mut greeting).await.expect("a greeting");
+                }
+                match way {
+                    Way::Error => peer.reset(),
+                    Way::Done => {
+                        peer.0.shutdown().await.expect("shut down");
+                        peer.end().await;
+                    }
+                    _ => peer.end().await,
+                }
+            };
+            let layer = ClientLayer::new(tracer.clone()).sessions(Sessions::new());
+            let mut client = layer.wrap(client());
+            let talk = async {
+                let answer = client.call(pong_request(address)).await;
+                let mut answer = answer.expect("an answer");
+                let session = answer.extensions().get::<SessionSpan>().cloned();
+                let io = hyper::upgrade::on(&mut answer).await.expect("upgraded");
+                let work = pong(way, TokioIo::new(io));
+                run_in(session.expect("an upgrade"), way, work).await;
+            };
+            let talk = AssertUnwindSafe(talk).catch_unwind();
+            let ((), ended) = tokio::join!(server, talk);
+            assert_eq!(ended.is_err(), way == Way::Panic);
             both_end(tracer).await;
         });
     });
