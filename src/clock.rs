@@ -28,11 +28,15 @@
 //! # Ok::<(), tracehound::tracer::BuildError>(())
 //! ```
 
+mod anchor;
+
 use std::fmt;
 use std::fs;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use self::anchor::{Look, anchor_by};
 
 /// The source of all times of a tracer: [`Clock::system`] by default, a [`ManualClock`] in tests. Cheap to clone.
 ///
@@ -165,10 +169,15 @@ impl Clock {
     /// Sets the anchor by the wall clock. Traces that begin from now on use it.
     pub(crate) fn set_anchor(&self) {
         if !matches!(self.source, Source::Manual(_)) {
-            let now = WallTime::nearest_to(system_time_now())
-                .nanos
-                .max(EARLIEST_ANCHOR);
-            let anchor = now.saturating_sub_unsigned(self.now());
+            let anchor = anchor_by(|| {
+                let before = self.now();
+                let wall = WallTime::nearest_to(system_time_now()).nanos;
+                Look {
+                    before,
+                    wall: wall.max(EARLIEST_ANCHOR),
+                    after: self.now(),
+                }
+            });
             self.anchor.store(anchor, Ordering::Relaxed);
         }
     }
