@@ -11,6 +11,7 @@ fn the_guide_shows_the_recipes_that_run_here() -> Result {
     for recipe in [
         "deadpool_recipe.rs",
         "diesel_recipe.rs",
+        "sqlx_recipe.rs",
         "tokio_postgres_recipe.rs",
     ] {
         let code = fs::read_to_string(interop.join("tests/databases").join(recipe))?;

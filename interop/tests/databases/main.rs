@@ -10,6 +10,7 @@ mod postgres_spans;
 mod redis_server;
 mod redis_spans;
 mod sqlite_spans;
+mod sqlx_recipe;
 mod tokio_postgres_recipe;
 mod tokio_postgres_spans;
 

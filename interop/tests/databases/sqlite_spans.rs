@@ -15,7 +15,11 @@ use tracehound::{
     reporter::{InMemoryReporter, OwnedSpan},
 };
 
-use crate::{Result, only, taken, tracer};
+use crate::{
+    Result, only,
+    sqlx_recipe::{add_order, count_orders},
+    taken, tracer,
+};
 
 struct Shop {
     runtime: Runtime,
@@ -411,6 +415,37 @@ fn a_transaction_on_a_pool_tells_that_it_waits_for_a_connection_and_ends_in_each
             unreachable!("one span: nothing was waited for");
         };
         assert!(closed.starts_with("BEGIN error "), "{closed}");
+        Ok(())
+    })
+}
+
+#[test]
+fn the_recipe_has_a_span_for_each_statement_and_for_the_ends_of_its_transaction() -> Result {
+    let shop = Shop::open(Recording::metadata())?;
+    let Shop { pool, users, .. } = &shop;
+    shop.runtime.block_on(async {
+        pool.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, tea TEXT)")
+            .await?;
+        pool.execute("CREATE TABLE stock (tea TEXT, boxes INTEGER)")
+            .await?;
+        pool.execute("INSERT INTO stock VALUES ('green', 7)")
+            .await?;
+        idle(pool).await;
+        let day = shop.tracer.start_span("day");
+        let selling = async {
+            let id = add_order(users, pool, "green").await?;
+            Ok::<_, sqlx::Error>((id, count_orders(users, pool).await?))
+        };
+        assert_eq!(selling.in_span(day.downgrade()).await?, (1, 1));
+        day.finish();
+        // A connection may come back a moment after the transaction.
+        let tree = shop.spans.tree().replace("\n    AcquireConnection", "");
+        let expected = "day\n  BEGIN\n  INSERT\n  UPDATE\n  COMMIT\n  SELECT";
+        assert_eq!(tree, expected);
+        let boxes: i64 = sqlx::query_scalar("SELECT boxes FROM stock")
+            .fetch_one(pool)
+            .await?;
+        assert_eq!(boxes, 6);
         Ok(())
     })
 }
