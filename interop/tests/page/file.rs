@@ -417,6 +417,41 @@ fn ten_thousand_spans_are_shown_at_once_and_scroll() -> Result {
         )?;
         assert!(browser.run(most, &[])?.as_u64() < Some(100));
     }
+    // Each key draws what is in view, and no more.
+    let at = "document.activeElement.getAttribute('aria-rowindex')";
+    let rows = "document.querySelector('.rows').getAttribute('aria-rowcount')";
+    browser.run("document.querySelector('.row').focus()", &[])?;
+    let mut before = 0;
+    for (keys, place, count) in [
+        (&["End"][..], Some(10_000), "10000"),
+        (&["b", "b", "f"], Some(9_999), "10000"),
+        (&["Home", "f", "f"], Some(3), "10000"),
+        (&["]"], Some(1), "6"),
+        (&["End"], Some(6), "6"),
+        // The focus stays on the root, above which all others are shown now.
+        (&["["], None, "10000"),
+        (&["w", "s", "ArrowUp", "b"], Some(-2), "10000"),
+    ] {
+        browser.press(keys)?;
+        assert_eq!(value(&browser, rows)?, count, "{keys:?}");
+        let found = value(&browser, at)?;
+        let found: i64 = found.as_str().unwrap_or_default().parse()?;
+        match place {
+            Some(place) if place < 0 => assert_eq!(found, before + place, "{keys:?}"),
+            Some(place) => assert_eq!(found, place, "{keys:?}"),
+            None => assert!(found > before, "{keys:?}: {found}"),
+        }
+        before = found;
+        assert!(browser.run(most, &[])?.as_u64() < Some(100), "{keys:?}");
+    }
+    browser.press(&["Control+b"])?;
+    for key in "users/9999".split("").filter(|key| !key.is_empty()) {
+        browser.press(&[key])?;
+    }
+    browser.press(&["Enter"])?;
+    let told = "document.querySelector('.find [role=status]').textContent";
+    assert_eq!(value(&browser, told)?, "1 of 1 span");
+    assert!(browser.run(most, &[])?.as_u64() < Some(100));
     // Rows stand in the order in which they are read.
     let order = value(
         &browser,

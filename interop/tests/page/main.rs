@@ -2,6 +2,7 @@
 //! trace runs in them, and that everybody can read them.
 
 mod accessibility;
+mod address;
 mod file;
 mod served;
 mod traces;

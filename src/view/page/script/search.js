@@ -32,6 +32,7 @@ class Search {
     const isMatch = (span) => has(span.name) || has(trace.serviceName(span)) || span.id === this.wanted
       || inTags(span.tags) || span.logs.some(([, fields]) => inTags(fields));
     this.hits = new Set(this.wanted ? trace.spans.filter(isMatch).map(({ index }) => index) : []);
+    keepInHash("find", text.trim());
     this.mark();
   }
 
@@ -64,4 +65,14 @@ class Search {
     const at = this.at < 0 ? "" : `${this.at + 1} of ${noun === "span" ? "" : count + ": "}`;
     this.status.textContent = this.wanted ? at + all : "";
   }
+}
+
+// Keeps a value in the part of the address behind `#`, so that a link or a reload leads back to it.
+function keepInHash(name, value) {
+  const told = new URLSearchParams(location.hash.slice(1));
+  if ((told.get(name) ?? "") === value) return;
+  if (value) told.set(name, value);
+  else told.delete(name);
+  const hash = told.toString();
+  history.replaceState(history.state, "", hash ? "#" + hash : location.pathname + location.search);
 }

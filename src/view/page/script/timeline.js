@@ -42,9 +42,17 @@ class Timeline {
         splitter(() => this.redraw()),
         this.axis),
       this.grid);
-    addEventListener("scroll", this.draw, { passive: true });
-    addEventListener("resize", () => this.layOut());
+    this.ended = new AbortController();
+    const { signal } = this.ended;
+    addEventListener("scroll", this.draw, { passive: true, signal });
+    addEventListener("resize", () => this.layOut(), { signal });
     this.findRows();
+  }
+
+  // Ends what the window would keep this view, and its trace, for.
+  close() {
+    this.ended.abort();
+    this.resized.disconnect();
   }
 
   // Shows a stretch of time, in microseconds since the start of the trace.

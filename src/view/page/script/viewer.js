@@ -35,6 +35,7 @@ class Viewer {
   close() {
     removeEventListener("keydown", this.keys);
     removeEventListener("hashchange", this.hash);
+    for (const { view } of Object.values(this.panels)) view?.close?.();
     this.node.remove();
   }
 
@@ -73,8 +74,12 @@ class Viewer {
     this.search.step(1);
   }
 
+  // The part of the address behind `#` tells the text of the search, and a span. What it does not tell stays as it is.
   goToHash() {
-    const id = new URLSearchParams(location.hash.slice(1)).get("span");
+    const told = new URLSearchParams(location.hash.slice(1));
+    const text = told.get("find");
+    if (text !== null && text !== this.search.field.value) this.search.find(text);
+    const id = told.get("span");
     const span = id && this.trace.spans.find((span) => span.id === id);
     if (!span) return;
     this.choose("timeline");
