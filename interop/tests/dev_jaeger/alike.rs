@@ -53,6 +53,42 @@ const CHOICES: &[Choice] = &[
         reason: "the agent shows that a span was sampled, or for debugging; a Jaeger has no place for it",
     },
     Choice {
+        ways: ZIPKIN,
+        field: "v1 tag ca",
+        follows: None,
+        reason: "a Jaeger shows that an address was there, and the agent the address",
+    },
+    Choice {
+        ways: ZIPKIN,
+        field: "v1 tag ma",
+        follows: None,
+        reason: "a Jaeger shows that an address was there, and the agent the address",
+    },
+    Choice {
+        ways: ZIPKIN,
+        field: "v1 tag sa",
+        follows: None,
+        reason: "a Jaeger shows that an address was there, and the agent the address",
+    },
+    Choice {
+        ways: ZIPKIN,
+        field: "v1 tag net.peer.*",
+        follows: None,
+        reason: "a Jaeger loses the address of the other side, which version 2 keeps",
+    },
+    Choice {
+        ways: ZIPKIN,
+        field: "v1 tag peer.service",
+        follows: None,
+        reason: "a Jaeger loses the address of the other side, which version 2 keeps",
+    },
+    Choice {
+        ways: ZIPKIN,
+        field: "v1 tag error",
+        follows: None,
+        reason: "a Jaeger loses the text of an error, which version 2 keeps",
+    },
+    Choice {
         ways: OTLP,
         field: "service",
         follows: Some(Version::V2),
