@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -115,7 +116,7 @@ struct SpanJson<'a> {
     operation_name: &'a str,
     references: Vec<ReferenceJson>,
     start_time: i64,
-    duration: u64,
+    duration: i64,
     tags: Vec<TagJson<'a>>,
     logs: Vec<LogJson<'a>>,
     #[serde(rename = "processID")]
@@ -233,7 +234,7 @@ impl<'a> SpanJson<'a> {
                 })
                 .collect(),
             start_time: span.start.as_micros(),
-            duration: u64::try_from(span.duration.as_micros()).unwrap_or(u64::MAX),
+            duration: micros(span.duration),
             tags: span.tags.iter().map(TagJson::new).collect(),
             logs: span
                 .logs
@@ -278,6 +279,11 @@ pub(crate) const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 fn is_zero(flags: &u8) -> bool {
     *flags == 0
+}
+
+/// Returns microseconds, at most as many as a signed number has: Grafana reads nothing of an answer with a larger one.
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -402,5 +408,17 @@ mod tests {
             "errors": [{"code": 404, "msg": "trace not found", "traceID": "1"}],
         });
         assert_eq!(json_of(&error), expected);
+    }
+
+    #[test]
+    fn a_duration_fits_in_a_signed_number() {
+        let mut trace = trace([span("shop", "checkout", 1, 0, 5)]);
+        let mut long = ReceivedSpan::clone(&trace.spans[0]);
+        for duration in [Duration::MAX, Duration::from_micros(u64::MAX)] {
+            long.span.duration = duration;
+            trace.spans = vec![long.clone().into()];
+            let json = json_of(&TraceJson::new(&trace));
+            assert_eq!(json["spans"][0]["duration"], i64::MAX);
+        }
     }
 }
