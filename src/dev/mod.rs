@@ -80,6 +80,18 @@
 //! starts first. If something else has one of the ports, likely a real Jaeger, the agent uses a free port in its
 //! place, and a line says which.
 //!
+//! # Can Jaeger's own user interface read from it?
+//!
+//! The viewer's port answers Jaeger's query API, so the user interface of Jaeger and the data sources of Grafana read
+//! from it, unchanged: give them the address of the viewer as that of the Jaeger. They have to run on this host, or
+//! behind a proxy that asks for `localhost`.
+//!
+//! | asked for by | paths |
+//! |---|---|
+//! | Jaeger 1 and 2, Grafana | `/api/services`, `/api/operations`, `/api/traces`, `/api/dependencies`, `/api/transform` |
+//! | newer versions of both | `/api/v3/services`, `/api/v3/operations`, `/api/v3/trace-summaries`, `/api/v3/traces`, `/api/v3/dependencies` |
+//! | the tab "Monitor" | `/api/metrics`: it has no metrics, as a Jaeger without a store for them |
+//!
 //! # What about production?
 //!
 //! In production spans go to a real agent. [`Config::dev`](crate::Config::dev), or `TRACEHOUND_DEV=1` in the
