@@ -37,6 +37,7 @@ pub(crate) mod fixtures;
 pub(crate) mod json;
 pub(crate) mod page;
 mod read_json;
+mod shared_ids;
 mod svg;
 mod text;
 mod trace;

@@ -4,7 +4,12 @@ use std::net::SocketAddr;
 
 use tracehound_interop::Way;
 
-use crate::{Result, alike::Comparison, shown::Three, vectors};
+use crate::{
+    Result,
+    alike::Comparison,
+    shown::{Three, get, query_address},
+    vectors,
+};
 
 #[test]
 fn bodies_of_clients_of_zipkin_are_shown_alike() -> Result {
@@ -57,6 +62,58 @@ fn bodies_of_clients_of_zipkin_are_shown_alike() -> Result {
         "v1 tag error",
     ];
     comparison.finish(&met.map(|field| (Way::Zipkin, field)))
+}
+
+#[test]
+fn a_server_with_the_id_of_its_client_gets_one_of_its_own() -> Result {
+    let Some(three) = Three::start_or_skip()? else {
+        return Ok(());
+    };
+    let id = u128::from(FIRST);
+    let span = |name: &str, kind: &str, id: u32, parent: u32, start: u32| {
+        format!(
+            r#"{{"traceId":"{FIRST:016x}","id":"{id:016x}","parentId":"{parent:016x}","name":"{name}",{kind}
+            "timestamp":170000000000000{start},"duration":9,"localEndpoint":{{"serviceName":"of {name}"}}}}"#
+        )
+    };
+    let spans = [
+        span("root", "", 1, 0, 0).replace(r#""parentId":"0000000000000000","#, ""),
+        span("call", r#""kind":"CLIENT","#, 7, 1, 1),
+        span("answer", r#""kind":"SERVER","shared":true,"#, 7, 1, 2),
+        span("read", "", 3, 7, 3),
+    ];
+    let body = format!("[{}]", spans.join(","));
+    let to = three.tee.endpoints().zipkin;
+    let status = post(to, "/api/v2/spans", "application/json", body.as_bytes())?;
+    assert_eq!(status, 202);
+    three.trace(id, spans.len())?;
+    let expected = [
+        ("answer", "0000000000000002", "0000000000000007"),
+        ("call", "0000000000000007", "0000000000000001"),
+        ("read", "0000000000000003", "0000000000000002"),
+        ("root", "0000000000000001", ""),
+    ];
+    let expected = expected.map(|(name, id, parent)| [name, id, parent].map(str::to_owned));
+    for (who, at) in [
+        ("dev", query_address(&three.dev)),
+        ("v1", three.v1.endpoints().query_http),
+        ("v2", three.v2.endpoints().query_http),
+    ] {
+        let (_, answer) = get(at, &format!("/api/traces/{id:032x}"))?;
+        let text = |json: &Json| json.as_str().unwrap_or_default().to_owned();
+        let mut shape: Vec<_> = answer["data"][0]["spans"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|span| {
+                let parent = &span["references"][0]["spanID"];
+                [&span["operationName"], &span["spanID"], parent].map(text)
+            })
+            .collect();
+        shape.sort();
+        assert_eq!(shape, expected, "{who}");
+    }
+    Ok(())
 }
 
 /// Replaces the lower half of a trace id, as bytes and as text.

@@ -65,10 +65,11 @@ pub(crate) fn run(options: &Options) -> CommandResult {
     }
     let totals = server.totals();
     tell!(
-        "received {}, dropped {}, evicted {}, unreadable {}, lost by clients {}",
+        "received {}, dropped {}, evicted {}, repeated {}, unreadable {}, lost by clients {}",
         totals.received,
         totals.dropped,
         totals.evicted,
+        totals.repeated,
         totals.undecodable,
         totals.lost_by_clients
     );

@@ -1,20 +1,22 @@
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod open_spans;
+mod stored_trace;
 #[cfg(test)]
 mod tests;
 
 #[cfg(test)]
 use std::cell::Cell;
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::decode::{ReceivedBatch, ReportedLosses};
 use crate::dev::store::open_spans::OpenSpans;
-use crate::model::{Process, SpanId, TagRef, TraceId, tags};
+use crate::dev::store::stored_trace::StoredTrace;
+use crate::model::{Process, TagRef, TraceId, tags};
 use crate::reporter::OwnedSpan;
-use crate::view::{OpenSpan, ReceivedSpan, Trace, size_of_tags};
+use crate::view::{OpenSpan, Trace};
 
 /// The counters of the embedded agent since its start.
 ///
@@ -36,6 +38,9 @@ pub struct DevTotals {
     pub dropped: u64,
     /// Received spans that were dropped later to make room for newer traces.
     pub evicted: u64,
+    /// Received spans that are alike in all parts to one that the trace has: a client sends a request again if it does
+    /// not learn that it arrived.
+    pub repeated: u64,
     /// Datagrams and request bodies that could not be read.
     pub undecodable: u64,
     /// Spans that clients lost before sending them, as they report it (`ClientStats` of a batch).
@@ -68,24 +73,6 @@ pub(crate) struct TraceStore {
     /// The losses that each client has reported, by its id.
     clients: HashMap<String, u64>,
     totals: DevTotals,
-}
-
-/// The spans of one trace, and whether it is at rest.
-#[derive(Debug)]
-struct StoredTrace {
-    spans: Vec<Arc<ReceivedSpan>>,
-    /// The latest processes, so that spans of one client share theirs.
-    processes: VecDeque<Arc<Process>>,
-    bytes: usize,
-    last_span: Instant,
-    /// The change that its first span was.
-    began: u64,
-    /// The change that its last span was.
-    changed: u64,
-    /// How many of the spans are in a picture, or in one that waits for its turn.
-    shown: usize,
-    /// Whether a parent is missing; `None` if that is not known since the last span.
-    is_incomplete: Option<bool>,
 }
 
 /// The traces that have come to rest.
@@ -242,22 +229,20 @@ impl TraceStore {
     fn insert_span(&mut self, span: OwnedSpan, process: &Arc<Process>, now: Instant) {
         let trace_id = span.trace_id;
         self.open.close(trace_id, span.span_id);
+        let held = self.traces.get(&trace_id);
+        if held.is_some_and(|held| held.has(&span, process)) {
+            self.totals.repeated += 1;
+            return;
+        }
         self.changes += 1;
         let held = self.traces.entry(trace_id).or_insert_with(|| {
             self.order.push_back(trace_id);
             StoredTrace::new(now, self.changes)
         });
-        let (process, mut size) = held.process(process);
-        let span = ReceivedSpan { span, process };
-        size += span.size();
-        held.bytes += size;
-        self.bytes += size;
-        held.spans.push(Arc::new(span));
-        held.last_span = now;
+        self.bytes += held.push(span, process, now);
         self.by_change.remove(&held.changed);
         self.by_change.insert(self.changes, trace_id);
         held.changed = self.changes;
-        held.is_incomplete = None;
         self.make_room(trace_id);
     }
 
@@ -281,10 +266,7 @@ impl TraceStore {
         let Some(held) = self.traces.get_mut(&trace_id) else {
             return;
         };
-        if let Some(span) = held.spans.pop() {
-            let size = span.size();
-            held.bytes = held.bytes.saturating_sub(size);
-            held.shown = held.shown.min(held.spans.len());
+        if let Some(size) = held.pop() {
             self.bytes = self.bytes.saturating_sub(size);
             self.totals.dropped += 1;
         }
@@ -316,55 +298,6 @@ impl TraceStore {
     }
 }
 
-impl StoredTrace {
-    /// Returns a trace without spans, whose first one is that change.
-    fn new(now: Instant, change: u64) -> Self {
-        Self {
-            spans: Vec::new(),
-            processes: VecDeque::new(),
-            bytes: 0,
-            last_span: now,
-            began: change,
-            changed: change,
-            shown: 0,
-            is_incomplete: Some(false),
-        }
-    }
-
-    /// Returns the process as this trace shares it, and how many bytes it adds to the trace.
-    fn process(&mut self, process: &Arc<Process>) -> (Arc<Process>, usize) {
-        let is_same = |known: &&Arc<Process>| Arc::ptr_eq(known, process);
-        let same = self.processes.iter().find(is_same);
-        // Each span of a batch comes here, so a process that is large is not compared with others.
-        let same = same.or_else(|| {
-            let is_small = process.tags.len() <= MAX_COMPARED_TAGS
-                && size_of_tags(&process.tags) <= MAX_COMPARED_BYTES;
-            let mut known = self.processes.iter().filter(|_| is_small);
-            known.find(|known| *known == process)
-        });
-        if let Some(known) = same {
-            return (known.clone(), 0);
-        }
-        if self.processes.len() == MAX_PROCESSES {
-            self.processes.pop_front();
-        }
-        self.processes.push_back(process.clone());
-        let size = size_of::<Process>() + process.service_name.len() + size_of_tags(&process.tags);
-        (process.clone(), size)
-    }
-
-    fn is_incomplete(&mut self) -> bool {
-        let spans = &self.spans;
-        *self.is_incomplete.get_or_insert_with(|| {
-            let ids: HashSet<SpanId> = spans.iter().map(|span| span.span.span_id).collect();
-            let parents = spans.iter().filter_map(|span| span.parent());
-            parents
-                .into_iter()
-                .any(|(parent, _)| !ids.contains(&parent))
-        })
-    }
-}
-
 /// The name of a service that does not say it, as Jaeger 2 has it.
 const NO_NAME: &str = "missing-service-name";
 /// How long no span must come before a trace is at rest.
@@ -373,8 +306,3 @@ const QUIET: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How many clients' losses are counted.
 const MAX_CLIENTS: usize = 256;
-/// How many processes a trace looks through for one that it can share.
-const MAX_PROCESSES: usize = 16;
-/// The tags of a process that is compared with others, and their bytes.
-const MAX_COMPARED_TAGS: usize = 64;
-const MAX_COMPARED_BYTES: usize = 8 << 10;

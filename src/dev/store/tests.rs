@@ -1,7 +1,10 @@
+use std::collections::HashSet;
+
 use super::*;
 use crate::clock::instant_now;
 use crate::dev::store::fixtures::batch;
-use crate::model::Tag;
+use crate::model::{SpanId, Tag};
+use crate::thrift::Span;
 use crate::view::fixtures::{open, trace_id, wire};
 
 const GENEROUS: StoreLimits = StoreLimits {
@@ -230,7 +233,8 @@ fn to_find_what_changed_takes_as_many_looks_as_there_are_changes() {
     assert_eq!(store.looks.get(), 0);
 
     // In another order than that in which their first spans came, and one of them twice.
-    store.insert(batch("pay", [9_000, 7, 500, 7].map(|n| wire(n, 2, 1))), now);
+    let spans = [(9_000, 2), (7, 2), (500, 2), (7, 3)];
+    store.insert(batch("pay", spans.map(|(n, id)| wire(n, id, 1))), now);
     let ids = |since| -> Vec<_> {
         let changed = store.changed_since(since);
         changed.iter().map(|trace| trace.trace_id).collect()
@@ -270,4 +274,48 @@ fn what_changed_has_an_entry_for_each_trace_that_is_held() {
     assert!(is_exact(&store) && store.by_change.len() == 1);
     store.clear();
     assert!(is_exact(&store));
+}
+
+#[test]
+fn a_span_that_comes_again_alike_is_kept_once() {
+    let (mut store, now) = (TraceStore::new(GENEROUS), instant_now());
+    let other_name = || Span {
+        operation_name: "another".to_owned(),
+        ..wire(1, 1, 0)
+    };
+    for _ in 0..3 {
+        store.insert(batch("shop", [wire(1, 1, 0), wire(1, 2, 1)]), now);
+        store.insert(batch("pay", [wire(1, 1, 0)]), now);
+        store.insert(batch("shop", [other_name()]), now);
+    }
+    let totals = store.totals();
+    assert_eq!((totals.received, totals.repeated), (12, 8));
+    assert_eq!(store.trace(trace_id(1)).expect("held").spans.len(), 4);
+    store.clear();
+    assert_eq!(store.bytes, 0);
+    store.insert(batch("shop", [wire(1, 1, 0)]), now);
+    assert_eq!(store.trace(trace_id(1)).expect("held").spans.len(), 1);
+}
+
+#[test]
+fn a_refused_span_may_come_again() {
+    let mut store = TraceStore::new(StoreLimits {
+        traces: 10,
+        bytes: 2_000,
+    });
+    let long = || Span {
+        operation_name: "x".repeat(1_500),
+        ..wire(1, 2, 1)
+    };
+    store.insert(batch("shop", [wire(1, 1, 0)]), instant_now());
+    let bytes = store.bytes;
+    for _ in 0..2 {
+        store.insert(batch("shop", [long()]), instant_now());
+    }
+    let totals = store.totals();
+    assert_eq!(
+        (totals.received, totals.dropped, totals.repeated),
+        (3, 2, 0)
+    );
+    assert_eq!(store.bytes, bytes);
 }

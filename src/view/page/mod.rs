@@ -124,7 +124,8 @@ impl Trace {
     /// assert!(traces[0].json().contains(r#""operationName":"checkout""#));
     /// ```
     pub fn json(&self) -> String {
-        serde_json::to_string(&Envelope::one(TraceJson::new(self))).unwrap_or_default()
+        let trace = self.clone().with_own_ids();
+        serde_json::to_string(&Envelope::one(TraceJson::new(&trace))).unwrap_or_default()
     }
 
     /// Returns several traces in one document of the JSON of Jaeger's query API, which [`from_json`](Self::from_json)
@@ -137,6 +138,7 @@ impl Trace {
     /// # Ok::<(), tracehound::view::InvalidTraceJson>(())
     /// ```
     pub fn json_of(traces: &[Self]) -> String {
+        let traces: Vec<_> = traces.iter().cloned().map(Self::with_own_ids).collect();
         let traces = traces.iter().map(TraceJson::new).collect();
         serde_json::to_string(&Envelope::list(traces)).unwrap_or_default()
     }

@@ -6,7 +6,7 @@ use tracehound::model::TagValue;
 use tracehound::view::ReceivedSpan;
 
 use super::vectors::all;
-use super::{post, quiet, unhex};
+use super::{get, post, quiet, unhex};
 
 fn server() -> DevServer {
     DevServer::start(quiet().zipkin_port(0)).unwrap()
@@ -228,6 +228,72 @@ fn a_list_in_thrift_that_is_cut_or_changed_is_answered() {
             [202, 400].contains(&answer.status),
             "{place}: {}",
             answer.status
+        );
+    }
+}
+
+#[test]
+fn a_server_with_the_id_of_its_client_has_one_of_its_own_in_answers() {
+    let server = server();
+    let span = |name: &str, kind: &str| {
+        json!({
+            "traceId": "7f3c", "id": "7", "parentId": "1", "name": name, "kind": kind,
+            "timestamp": 5, "duration": 1, "localEndpoint": { "serviceName": name },
+        })
+    };
+    let mut below = span("below", "CLIENT");
+    (below["id"], below["parentId"]) = (json!("8"), json!("7"));
+    let spans = json!([span("call", "CLIENT"), span("answer", "SERVER"), below]);
+    let address = server.zipkin_address().unwrap();
+    for _ in 0..2 {
+        let sent = post(
+            address,
+            "/api/v2/spans",
+            "application/json",
+            spans.to_string().as_bytes(),
+        );
+        assert_eq!(sent.status, 202);
+    }
+    // A request that comes again adds nothing.
+    assert_eq!((server.totals().received, server.totals().repeated), (6, 3));
+    let raw = [
+        ["answer", "0000000000000007", "0000000000000001"],
+        ["below", "0000000000000008", "0000000000000007"],
+        ["call", "0000000000000007", "0000000000000001"],
+    ];
+    let mut own = raw;
+    (own[0][1], own[0][2]) = ("0000000000000001", raw[2][1]);
+    own[1][2] = own[0][1];
+    for (parameter, expected) in [("raw=false", own), ("raw=true", raw)] {
+        for target in ["/api/traces/7f3c?", "/api/traces?service=call&"] {
+            let target = format!("{target}{parameter}");
+            let answer = get(server.query_address(), &target);
+            let answer: Value = serde_json::from_str(answer.text()).unwrap();
+            let mut shape: Vec<_> = answer["data"][0]["spans"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|span| {
+                    let parent = &span["references"][0]["spanID"];
+                    [&span["operationName"], &span["spanID"], parent]
+                })
+                .collect();
+            shape.sort_by_key(|[name, ..]| name.as_str());
+            assert_eq!(shape, expected, "{target}");
+        }
+        let target = format!(
+            "/api/v3/traces/7f3c?{}",
+            parameter.replace("raw", "rawTraces")
+        );
+        let answer = get(server.query_address(), &target);
+        let [id, parent] = [1, 2].map(|part| format!("\"{}\"", expected[0][part]));
+        let hits = answer
+            .text()
+            .matches(&format!(r#""parentSpanId":{parent}"#))
+            .count();
+        assert!(
+            answer.text().contains(&format!(r#""spanId":{id}"#)) && hits > 0,
+            "{target}"
         );
     }
 }

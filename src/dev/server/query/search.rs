@@ -38,6 +38,8 @@ pub(super) struct Search {
     /// Whether a span of the trace must have failed.
     pub(super) errors: bool,
     pub(super) limit: usize,
+    /// Whether spans keep the ids that they share with others.
+    pub(super) is_raw: bool,
 }
 
 impl Search {
@@ -74,7 +76,7 @@ impl Search {
                 ids.push(id);
             }
         }
-        truth(parameters, "raw")?;
+        let is_raw = truth(parameters, "raw")?;
         if min_duration
             .zip(max_duration)
             .is_some_and(|(min, max)| max < min)
@@ -96,11 +98,21 @@ impl Search {
             },
             errors: parameter(parameters, "errors").is_some(),
             limit,
+            is_raw,
         })
     }
 
     /// Returns the traces that fit, the newest first, and the ids that no trace has.
     pub(super) fn find(&self, state: &ServerState) -> (Vec<Trace>, Vec<String>) {
+        let (traces, missing) = self.find_raw(state);
+        let traces = match self.is_raw {
+            true => traces,
+            false => traces.into_iter().map(Trace::with_own_ids).collect(),
+        };
+        (traces, missing)
+    }
+
+    fn find_raw(&self, state: &ServerState) -> (Vec<Trace>, Vec<String>) {
         if !self.ids.is_empty() {
             let mut missing = Vec::new();
             let mut traces = Vec::new();

@@ -63,9 +63,10 @@ fn find(state: &ServerState, id: &str, parameters: &[(String, String)]) -> Resul
     for name in ["start", "end"] {
         number(parameters, name)?;
     }
-    truth(parameters, "raw")?;
+    let is_raw = truth(parameters, "raw")?;
     let trace = id.and_then(|id| state.look(|store| store.trace(id)));
-    trace.ok_or_else(Refusal::not_found)
+    let trace = trace.ok_or_else(Refusal::not_found)?;
+    Ok(if is_raw { trace } else { trace.with_own_ids() })
 }
 
 /// Returns the traces of batches, in the order of their ids.
@@ -83,7 +84,7 @@ fn traces(batches: Vec<ReceivedBatch>) -> Vec<Trace> {
             trace.spans.push(Arc::new(ReceivedSpan { span, process }));
         }
     }
-    traces.into_values().collect()
+    traces.into_values().map(Trace::with_own_ids).collect()
 }
 
 const NO_ARCHIVE: &str = "archive span storage was not configured";

@@ -49,14 +49,14 @@ pub(super) async fn trace(
     Query(parameters): Parameters,
 ) -> Response {
     let id = trace_id(&id).map_err(|why| malformed("trace_id", &why));
-    let checked = [["startTime", "start_time"], ["endTime", "end_time"]]
+    let is_raw = [["startTime", "start_time"], ["endTime", "end_time"]]
         .iter()
         .try_for_each(|names| time(&parameters, *names).map(drop))
-        .and_then(|()| truth(&parameters, "rawTraces"))
-        .and_then(|_| truth(&parameters, "raw_traces"));
-    match id.and_then(|id| checked.map(|_| id)) {
-        Ok(id) => {
+        .and_then(|()| is_raw(&parameters, ["rawTraces", "raw_traces"]));
+    match id.and_then(|id| Ok((id, is_raw?))) {
+        Ok((id, is_raw)) => {
             let trace = id.and_then(|id| state.look(|store| store.trace(id)));
+            let trace = trace.map(|trace| if is_raw { trace } else { trace.with_own_ids() });
             found(&trace.into_iter().collect::<Vec<_>>())
         }
         Err(refusal) => refused(refusal),
@@ -139,11 +139,17 @@ pub(super) fn search_of(parameters: &[(String, String)]) -> Result<Search, Refus
         },
         errors: false,
         limit: most.unwrap_or(LIMIT),
+        is_raw: is_raw(parameters, ["query.rawTraces", "query.raw_traces"])?,
     })
 }
 
 fn either<'a>(parameters: &'a [(String, String)], [new, old]: [&str; 2]) -> Option<&'a str> {
     parameter(parameters, new).or_else(|| parameter(parameters, old))
+}
+
+/// Returns whether traces are wanted as they came.
+fn is_raw(parameters: &[(String, String)], [new, old]: [&str; 2]) -> Result<bool, Refusal> {
+    Ok(truth(parameters, new)? || truth(parameters, old)?)
 }
 
 /// Reads a time, in microseconds since the epoch.

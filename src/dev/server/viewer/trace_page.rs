@@ -32,6 +32,7 @@ pub(super) async fn show(
         Err(error) => return error.into_response(),
     };
     if format == "jaeger" {
+        let trace = trace.with_own_ids();
         let trace = TraceJson::new(&trace);
         return json(StatusCode::OK, &Envelope::found(vec![trace], Vec::new()));
     }
