@@ -265,8 +265,32 @@ pub(crate) const fn spread_7(value: u64) -> u64 {
     value + (value & 0x3f80_3f80_3f80_3f80)
 }
 
+/// Returns the number that [`spread_7`] has spread. The highest bit of each byte does not count.
+#[inline(always)]
+pub(crate) const fn join_7(spread: u64) -> u64 {
+    let value = spread & 0x7f7f_7f7f_7f7f_7f7f;
+    let value = (value & 0x007f_007f_007f_007f) | (value & 0x7f00_7f00_7f00_7f00) >> 1;
+    let value = (value & 0x0000_3fff_0000_3fff) | (value & 0x3fff_0000_3fff_0000) >> 2;
+    (value & 0x0fff_ffff) | (value & 0x0fff_ffff_0000_0000) >> 4
+}
+
 /// The high bit of each byte, which says that another byte follows.
 pub(crate) const CONTINUED: u64 = 0x8080_8080_8080_8080;
+
+/// Appends texts that are mostly short, each behind four bytes, with one look at the room.
+#[inline]
+pub(crate) fn append_headed<const N: usize>(out: &mut Vec<u8>, parts: [([u8; 4], &[u8]); N]) {
+    let room = parts.iter().map(|(head, bytes)| head.len() + bytes.len());
+    let mut out = Appender::new(out, room.sum());
+    for (head, bytes) in parts {
+        // SAFETY: room for the sum of all lengths is reserved.
+        unsafe {
+            out.array(head);
+            out.bytes(bytes);
+        }
+    }
+    out.finish();
+}
 
 #[cold]
 #[inline(never)]
@@ -340,6 +364,9 @@ mod tests {
             unsafe { appender.varint(value) };
             appender.finish();
             assert_eq!(out, expected, "{value:#x}");
+            let seven_each = value & u64::MAX >> 8;
+            assert_eq!(join_7(spread_7(value)), seven_each, "{value:#x}");
+            assert_eq!(join_7(spread_7(value) | CONTINUED), seven_each);
             out.clear();
             let mut appender = Appender::new(&mut out, VARINT_BYTES);
             // SAFETY: as before.
@@ -363,6 +390,11 @@ mod tests {
             appender.finish();
             assert_eq!(out[1..=len], from[..len]);
             assert_eq!(out[len + 1..], [7, 8]);
+
+            let mut headed = vec![255];
+            append_headed(&mut headed, [(*b"head", &from[..len]), (*b"next", &[7, 8])]);
+            let expected = [&[255], &b"head"[..], &from[..len], b"next", &[7, 8]].concat();
+            assert_eq!(headed, expected);
         }
     }
 }

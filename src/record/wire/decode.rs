@@ -1,13 +1,13 @@
 //! Reads back what [`encode`](super::encode) has written: iterators over tags, log records and references.
 
-use std::str;
-
 use crate::model::{
     FieldRef, ReferenceType, ReportedReference, SpanId, TagRef, Timestamp, TraceId, field,
 };
+use crate::record::wire::appender::{CONTINUED, join_7};
 use crate::record::wire::codes::{
     DOUBLE_TAG, FALSE_TAG, LONG_LIST, LONG_TAG, STRING_TAG, TRUE_TAG,
 };
+use crate::record::wire::text::text;
 use crate::sampler::TagList;
 
 /// An iterator over the tags of a finished span, or over the fields of one of its log records, in the order in which
@@ -150,7 +150,7 @@ impl<'a> Iterator for Logs<'a> {
             left: count,
         };
         for _ in 0..count {
-            bytes.tag()?;
+            bytes.raw_tag()?;
         }
         bytes.skip(1)?;
         Some(LogView { timestamp, fields })
@@ -230,16 +230,51 @@ impl<'a> Reader<'a> {
         Some(byte)
     }
 
+    /// Reads a number. Most have one byte: they are lengths.
+    #[inline]
     fn varint(&mut self) -> Option<u64> {
+        match self.0 {
+            [byte @ ..0x80, rest @ ..] => {
+                self.0 = rest;
+                Some((*byte).into())
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    #[inline(never)]
+    fn long_varint(&mut self) -> Option<u64> {
+        let Some((first, rest)) = self.0.split_first_chunk() else {
+            return self.last_varint();
+        };
+        let first = u64::from_le_bytes(*first);
+        let len = (!first & CONTINUED).trailing_zeros() as usize / 8 + 1;
+        if len <= 8 {
+            self.skip(len)?;
+            return Some(join_7(first & u64::MAX >> (64 - 8 * len)));
+        }
+        let (last, rest) = match rest {
+            [ninth @ ..0x80, rest @ ..] => (u64::from(*ninth), rest),
+            [ninth, tenth @ ..0x80, rest @ ..] => {
+                (u64::from(ninth & 0x7f) | u64::from(*tenth) << 7, rest)
+            }
+            _ => return None,
+        };
+        self.0 = rest;
+        Some(join_7(first) | last << 56)
+    }
+
+    /// Reads a number that may be at the very end.
+    fn last_varint(&mut self) -> Option<u64> {
         let mut value = 0;
-        for shift in (0..70).step_by(7) {
+        for shift in (0..).step_by(7) {
             let byte = self.byte()?;
             value |= u64::from(byte & 0x7f).checked_shl(shift)?;
             if byte & 0x80 == 0 {
-                return Some(value);
+                break;
             }
         }
-        None
+        Some(value)
     }
 
     fn zigzag(&mut self) -> Option<i64> {
@@ -247,15 +282,18 @@ impl<'a> Reader<'a> {
         Some((value >> 1) as i64 ^ -((value & 1) as i64))
     }
 
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (array, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*array)
+    }
+
+    #[inline]
     fn bytes(&mut self) -> Option<&'a [u8]> {
         let len = usize::try_from(self.varint()?).ok()?;
         let (bytes, rest) = self.0.split_at_checked(len)?;
         self.0 = rest;
         Some(bytes)
-    }
-
-    fn text(&mut self) -> Option<&'a str> {
-        str::from_utf8(self.bytes()?).ok()
     }
 
     fn list_header(&mut self) -> Option<usize> {
@@ -268,25 +306,40 @@ impl<'a> Reader<'a> {
     }
 
     fn tag(&mut self) -> Option<(&'a str, TagRef<'a>)> {
-        self.skip(1)?;
-        let key = self.text()?;
-        let (codes, rest) = self.0.split_first_chunk::<3>()?;
-        self.0 = rest;
-        let value = match *codes {
-            STRING_TAG => TagRef::String(self.text()?),
-            DOUBLE_TAG => {
-                let (bytes, rest) = self.0.split_first_chunk::<8>()?;
-                self.0 = rest;
-                TagRef::Double(f64::from_le_bytes(*bytes))
-            }
-            TRUE_TAG => TagRef::Bool(true),
-            FALSE_TAG => TagRef::Bool(false),
-            LONG_TAG => TagRef::Long(self.zigzag()?),
-            _ => TagRef::Binary(self.bytes()?),
+        let (key, value) = self.raw_tag()?;
+        let value = match value {
+            RawValue::Text(bytes) => TagRef::String(text(bytes)?),
+            RawValue::Other(value) => value,
         };
-        self.skip(1)?;
+        Some((text(key)?, value))
+    }
+
+    /// Reads a tag whose text nobody has looked at.
+    #[inline]
+    fn raw_tag(&mut self) -> Option<(&'a [u8], RawValue<'a>)> {
+        // A copy, which stays in registers until the end.
+        let mut rest = self.clone();
+        rest.skip(1)?;
+        let key = rest.bytes()?;
+        let codes = rest.array()?;
+        let value = match codes {
+            STRING_TAG => RawValue::Text(rest.bytes()?),
+            LONG_TAG => RawValue::Other(TagRef::Long(rest.zigzag()?)),
+            DOUBLE_TAG => RawValue::Other(TagRef::Double(f64::from_le_bytes(rest.array()?))),
+            TRUE_TAG => RawValue::Other(TagRef::Bool(true)),
+            FALSE_TAG => RawValue::Other(TagRef::Bool(false)),
+            _ => RawValue::Other(TagRef::Binary(rest.bytes()?)),
+        };
+        rest.skip(1)?;
+        *self = rest;
         Some((key, value))
     }
+}
+
+/// The value of a tag, with text as bytes.
+enum RawValue<'a> {
+    Text(&'a [u8]),
+    Other(TagRef<'a>),
 }
 
 #[cfg(test)]
@@ -302,10 +355,18 @@ mod tests {
             for value in [1u64 << shift, (1 << shift) - 1, u64::MAX >> shift] {
                 let mut out = Vec::new();
                 write_varint(&mut out, value);
-                assert_eq!(out.len(), varint_len(value), "{value}");
+                let len = out.len();
+                assert_eq!(len, varint_len(value), "{value}");
                 assert_eq!(Reader(&out).varint(), Some(value));
+                assert_eq!(Reader(&out[..len - 1]).varint(), None, "{value}");
+                // More bytes follow, which are not a part of the number.
+                out.extend_from_slice(&[0xff; 9]);
+                let mut reader = Reader(&out);
+                assert_eq!(reader.varint(), Some(value));
+                assert_eq!(reader.0, [0xff; 9], "{value}");
             }
         }
+        assert_eq!(Reader(&[0xff; 12]).varint(), None, "it does not end");
         for value in [0, 1, -1, i64::MAX, i64::MIN] {
             let mut out = Vec::new();
             write_varint(&mut out, zigzag(value));

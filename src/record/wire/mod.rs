@@ -12,7 +12,8 @@
 //! ```
 //!
 //! `short_tag` and `encode` write through an `appender`. `repeated_keys` takes note of each key. `sampler_tags` keeps
-//! the bytes of a sampler's tags, and `truncated_keys` lists the binary values that were cut.
+//! the bytes of a sampler's tags, and `truncated_keys` lists the binary values that were cut. `decode` has its `text`
+//! proven to be text.
 //!
 //! In memory, a buffer is a row of structs and reserved room behind them ([`codes`] explains a struct byte by byte):
 //!
@@ -47,5 +48,7 @@ pub(crate) mod repeated_keys;
 pub(crate) mod sampler_tags;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 pub(crate) mod short_tag;
+#[expect(unsafe_code, reason = "block by block, each with its invariant")]
+pub(crate) mod text;
 pub(crate) mod truncate;
 pub(crate) mod truncated_keys;

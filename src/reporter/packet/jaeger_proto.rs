@@ -11,7 +11,7 @@ use crate::record::wire::decode::Tags;
 use crate::record::wire::encode::varint_len;
 use crate::reporter::packet::encoding::{Encoding, Envelope, encoded_tags};
 use crate::reporter::packet::protobuf::{
-    ValueFields, bytes_len, number_len, write_bytes, write_header, write_keyed_header,
+    ValueFields, bytes_len, number_len, write_bytes, write_header, write_ids, write_keyed_header,
     write_message, write_number,
 };
 
@@ -64,8 +64,7 @@ fn write_process(out: &mut Vec<u8>, process: &Process) {
 
 fn write_span(out: &mut Vec<u8>, span: &FinishedSpan<'_>) {
     let header = span.header();
-    write_bytes(out, 1, &header.trace_id.to_bytes());
-    write_bytes(out, 2, &header.span_id.get().to_be_bytes());
+    write_ids(out, header.trace_id, header.span_id);
     write_bytes(out, 3, span.operation_name().as_bytes());
     write_references(out, span);
     write_number(out, 5, header.flags.bits().into());
@@ -95,8 +94,7 @@ fn write_references(out: &mut Vec<u8>, span: &FinishedSpan<'_>) {
     let others = span.references().filter(|other| Some(*other) != parent);
     for reference in parent.into_iter().chain(others) {
         write_message(out, 4, 1, |out| {
-            write_bytes(out, 1, &reference.trace_id.to_bytes());
-            write_bytes(out, 2, &reference.span_id.get().to_be_bytes());
+            write_ids(out, reference.trace_id, reference.span_id);
             let kind = match reference.kind {
                 ReferenceType::ChildOf => 0,
                 ReferenceType::FollowsFrom => 1,

@@ -3,14 +3,14 @@
 //! [`BatchFormat::Otlp`](crate::reporter::sender::BatchFormat::Otlp) has the table of what becomes of each part of a
 //! span.
 
-use crate::model::{Process, ReferenceType, ReportedReference, SpanKind, TagRef, tags};
+use crate::model::{Process, ReferenceType, ReportedReference, SpanId, SpanKind, TagRef, tags};
 use crate::record::wire::decode::Tags;
 use crate::record::wire::encode::varint_len;
 use crate::record::{FinishedSpan, LogView};
 use crate::reporter::packet::encoding::{Encoding, Envelope, encoded_tags};
 use crate::reporter::packet::protobuf::{
-    ValueFields, bytes_len, write_bytes, write_fixed64, write_header, write_keyed_header,
-    write_message, write_number,
+    ValueFields, bytes_len, id_field, write_bytes, write_fixed64, write_header, write_ids,
+    write_keyed_header, write_message, write_number, write_short_pair,
 };
 
 /// An `ExportTraceServiceRequest`.
@@ -80,11 +80,10 @@ fn write_resource(out: &mut Vec<u8>, process: &Process) {
 
 fn write_span(out: &mut Vec<u8>, span: &FinishedSpan<'_>) {
     let header = span.header();
-    write_bytes(out, 1, &header.trace_id.to_bytes());
-    write_bytes(out, 2, &header.span_id.get().to_be_bytes());
+    write_ids(out, header.trace_id, header.span_id);
     let parent = parent(span);
     if let Some(parent) = parent {
-        write_bytes(out, 4, &parent.to_be_bytes());
+        out.extend_from_slice(&id_field(4, parent));
     }
     write_bytes(out, 5, span.operation_name().as_bytes());
     let start = nanos(header.start().as_micros());
@@ -105,9 +104,9 @@ fn write_span(out: &mut Vec<u8>, span: &FinishedSpan<'_>) {
 
 /// Returns the id of the parent: the span's own, else that of the first reference of the same trace, of which a
 /// `ChildOf` comes before a `FollowsFrom`.
-fn parent(span: &FinishedSpan<'_>) -> Option<u64> {
+fn parent(span: &FinishedSpan<'_>) -> Option<SpanId> {
     if let Some(parent) = span.parent_id() {
-        return Some(parent.get());
+        return Some(parent);
     }
     if span.all_references() == 0 {
         return None;
@@ -119,15 +118,15 @@ fn parent(span: &FinishedSpan<'_>) -> Option<u64> {
         same_trace.find(|reference| reference.kind == kind)
     };
     let reference = first(ReferenceType::ChildOf).or_else(|| first(ReferenceType::FollowsFrom));
-    reference.map(|reference| reference.span_id.get())
+    reference.map(|reference| reference.span_id)
 }
 
 /// Appends the links: every reference that `parent_span_id` does not tell.
-fn write_links(out: &mut Vec<u8>, span: &FinishedSpan<'_>, parent: Option<u64>) {
+fn write_links(out: &mut Vec<u8>, span: &FinishedSpan<'_>, parent: Option<SpanId>) {
     let is_told = |reference: &ReportedReference| {
         reference.kind == ReferenceType::ChildOf
             && reference.trace_id == span.trace_id()
-            && Some(reference.span_id.get()) == parent
+            && Some(reference.span_id) == parent
     };
     for reference in span.references().filter(|reference| !is_told(reference)) {
         let kind = match reference.kind {
@@ -135,8 +134,7 @@ fn write_links(out: &mut Vec<u8>, span: &FinishedSpan<'_>, parent: Option<u64>) 
             ReferenceType::FollowsFrom => "follows_from",
         };
         write_message(out, 13, 1, |out| {
-            write_bytes(out, 1, &reference.trace_id.to_bytes());
-            write_bytes(out, 2, &reference.span_id.get().to_be_bytes());
+            write_ids(out, reference.trace_id, reference.span_id);
             write_attribute(out, 4, "opentracing.ref_type", TagRef::String(kind));
         });
     }
@@ -257,6 +255,9 @@ fn nanos(micros: i64) -> u64 {
 
 /// Appends a `KeyValue`: a key, and an `AnyValue` around the value.
 fn write_attribute(out: &mut Vec<u8>, field: u8, key: &str, value: TagRef<'_>) {
+    if write_short_pair(out, field, key, value, &VALUE_FIELDS) {
+        return;
+    }
     let value_len = ValueFields::len(value);
     let len = bytes_len(key.len()) + bytes_len(value_len);
     write_keyed_header(out, field, len, key);

@@ -4,7 +4,8 @@
 //! them. Where the size of a nested message is cheap to compute it is written first. Elsewhere the message is written
 //! behind a gap of the length's usual size, and moves if the length needs another one.
 
-use crate::model::TagRef;
+use crate::model::{SpanId, TagRef, TraceId};
+use crate::record::wire::appender::append_headed;
 use crate::record::wire::encode::{varint_len, write_varint};
 
 /// Returns the key of a number. The field's number is below 16, so that the key is one byte.
@@ -34,6 +35,25 @@ pub(super) fn write_bytes(out: &mut Vec<u8>, field: u8, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
+/// Appends the ids as fields 1 and 2, as which all messages of spans and of references have them.
+#[inline]
+pub(super) fn write_ids(out: &mut Vec<u8>, trace_id: TraceId, span_id: SpanId) {
+    let mut ids = [0; 28];
+    ids[..2].copy_from_slice(&[len_key(1), 16]);
+    ids[2..18].copy_from_slice(&trace_id.to_bytes());
+    ids[18..].copy_from_slice(&id_field(2, span_id));
+    out.extend_from_slice(&ids);
+}
+
+/// Returns a field with the id of a span.
+#[inline]
+pub(super) fn id_field(field: u8, span_id: SpanId) -> [u8; 10] {
+    let mut id = [8; 10];
+    id[0] = len_key(field);
+    id[2..].copy_from_slice(&span_id.get().to_be_bytes());
+    id
+}
+
 /// Appends the key and the length of a field with `len` bytes.
 #[inline]
 pub(super) fn write_header(out: &mut Vec<u8>, field: u8, len: usize) {
@@ -59,6 +79,47 @@ pub(super) fn write_keyed_header(out: &mut Vec<u8>, field: u8, len: usize, key: 
     }
 }
 
+/// Appends a message of a key, and of a message around a value: text, or an integer that is not negative and small, as
+/// most are. Returns false, and appends nothing, if it is not of that kind.
+#[inline]
+pub(super) fn write_short_pair(
+    out: &mut Vec<u8>,
+    field: u8,
+    key: &str,
+    value: TagRef<'_>,
+    fields: &ValueFields,
+) -> bool {
+    const HEADERS: usize = 6;
+    let key_len = key.len();
+    match value {
+        TagRef::String(text) if key_len + text.len() + HEADERS < ONE_BYTE => {
+            let len = (key_len + text.len() + HEADERS) as u8;
+            let key_header = [len_key(field), len, len_key(1), key_len as u8];
+            let text_len = text.len() as u8;
+            let text_header = [len_key(2), text_len + 2, len_key(fields.string), text_len];
+            let parts = [(key_header, key.as_bytes()), (text_header, text.as_bytes())];
+            append_headed(out, parts);
+        }
+        TagRef::Long(number @ 0..0x4000) if key_len + HEADERS + 1 < ONE_BYTE => {
+            let low = number as u8 & 0x7f;
+            let (len, low, high) = match number {
+                0..0x80 => (2, low, &[][..]),
+                _ => (3, low | 0x80, &[(number >> 7) as u8][..]),
+            };
+            let key_header = [
+                len_key(field),
+                key_len as u8 + len + 4,
+                len_key(1),
+                key_len as u8,
+            ];
+            let number_header = [len_key(2), len, varint_key(fields.long), low];
+            append_headed(out, [(key_header, key.as_bytes()), (number_header, high)]);
+        }
+        _ => return false,
+    }
+    true
+}
+
 /// Lengths below this are one byte.
 const ONE_BYTE: usize = 0x80;
 
@@ -80,6 +141,7 @@ pub(super) fn write_number(out: &mut Vec<u8>, field: u8, value: u64) {
 }
 
 /// Appends a field with a number of eight bytes.
+#[inline]
 pub(super) fn write_fixed64(out: &mut Vec<u8>, field: u8, value: u64) {
     let mut bytes = [fixed64_key(field); 9];
     bytes[1..].copy_from_slice(&value.to_le_bytes());
