@@ -17,13 +17,11 @@ pub(crate) struct ShortTags<'a> {
     out: Appender<'a>,
     /// The last address at which any short tag fits, or 0 if none fits.
     last_start: usize,
-    /// Lengths below this are within the limits and one byte on the wire. A power of two, or 0 if the limits are lower.
-    length_bound: usize,
 }
 
 impl<'a> ShortTags<'a> {
-    /// Appends to `out` up to a length of `limit`. Keys and values within `key_bytes` and `value_bytes` need no cut.
-    /// The tags become part of `out` when this is [finished](Self::finish).
+    /// Appends to `out` up to a length of `limit`. Keys and values within `key_bytes` and `value_bytes` need no cut. If
+    /// a short one may need a cut, no tag fits. The tags become part of `out` when this is [finished](Self::finish).
     #[inline(always)]
     pub(crate) fn new(
         out: &'a mut Vec<u8>,
@@ -31,24 +29,16 @@ impl<'a> ShortTags<'a> {
         key_bytes: usize,
         value_bytes: usize,
     ) -> Self {
-        let length_bound = if key_bytes.min(value_bytes) >= ONE_BYTE - 1 {
-            ONE_BYTE
-        } else {
-            0
-        };
+        let needs_no_cut = key_bytes >= ONE_BYTE - 1 && value_bytes >= ONE_BYTE - 1;
         let room = out.capacity().min(limit).saturating_sub(out.len());
         // SAFETY: a tag is appended only at or below `last_start`, from where any short tag fits.
         let out = unsafe { Appender::with_room(out) };
-        let last_start = if room >= SHORT_TAG_BYTES {
+        let last_start = if needs_no_cut && room >= SHORT_TAG_BYTES {
             out.addr() + room - SHORT_TAG_BYTES
         } else {
             0
         };
-        Self {
-            out,
-            last_start,
-            length_bound,
-        }
+        Self { out, last_start }
     }
 
     /// Appends a tag. Returns `None`, and appends nothing, if the tag is not short or does not fit.
@@ -102,7 +92,7 @@ impl<'a> ShortTags<'a> {
     #[inline(always)]
     fn begin(&mut self, key: &str, text_len: usize) -> Option<KeyEnds> {
         // The bound is a power of two, so one comparison checks both lengths.
-        let is_short = (key.len() | text_len) < self.length_bound;
+        let is_short = (key.len() | text_len) < ONE_BYTE;
         if !is_short || self.out.addr() > self.last_start {
             return None;
         }
