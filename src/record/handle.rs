@@ -175,9 +175,7 @@ mod tests {
     use crate::model::{Recording, TagNames, TagRef, Timestamp, field};
     use crate::record::counted_tracer::CountedTracer;
     use crate::record::wire::encode::write_log;
-    use crate::record::{
-        Budget, Limits, Recorder, SharedPool, SlotLimit, SpanClock, SpanQueue, release_slots,
-    };
+    use crate::record::{Budget, Limits, Recorder, SlotLimit, SpanClock, SpanQueue, release_slots};
     use crate::sampler::Interests;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
@@ -187,14 +185,12 @@ mod tests {
         dropped: Arc<AtomicUsize>,
         tracer: Arc<CountedTracer>,
         recorder: Arc<Recorder>,
-        slots: Arc<SharedPool<Box<SpanSlot>>>,
     }
 
     fn fixture() -> Fixture {
         let dropped = Arc::new(AtomicUsize::new(0));
         let metrics = Metrics::default();
         Fixture {
-            slots: Arc::new(SharedPool::new()),
             tracer: Arc::new(CountedTracer(dropped.clone())),
             dropped,
             recorder: Arc::new(Recorder::new(
@@ -218,11 +214,11 @@ mod tests {
     impl Fixture {
         fn close(&self) {
             self.recorder.queue.close();
-            release_slots(&self.recorder.queue, &self.slots);
+            release_slots(&self.recorder);
         }
 
         fn start(&self) -> SpanHandle {
-            let mut slot = SpanSlot::vacant(&self.tracer, &self.recorder, &self.slots);
+            let mut slot = SpanSlot::vacant(&self.tracer, &self.recorder);
             slot.begin(Flags::SAMPLED, false, "name".into());
             SpanHandle::new(slot)
         }
@@ -315,7 +311,7 @@ mod tests {
         let start_and_finish = || {
             let fast = SpanSlot::try_vacant(&fixture.recorder, counters);
             let is_fast = fast.is_some();
-            let slow = || SpanSlot::vacant(&fixture.tracer, &fixture.recorder, &fixture.slots);
+            let slow = || SpanSlot::vacant(&fixture.tracer, &fixture.recorder);
             let mut slot = fast.unwrap_or_else(slow);
             slot.begin(Flags::SAMPLED, false, "name".into());
             if !is_fast {

@@ -102,7 +102,7 @@ pub(crate) use open::buffer::{Added, SpanBuffer};
 pub(crate) use open::field_list::FieldList;
 pub(crate) use open::log_draft::LogDraft;
 pub(crate) use open::shared_decision::{ContextExtras, DecisionRef, RequestTexts, SharedDecision};
-pub(crate) use open::slot::{SpanSlot, wall};
+pub(crate) use open::slot::{Recorder, SpanSlot, wall};
 pub(crate) use open::slot_limit::SlotLimit;
 pub(crate) use open::tag_facts::{TagFacts, is_fact};
 #[cfg(feature = "tower")]
@@ -111,8 +111,7 @@ pub(crate) use open::tags::{
     begin_with_tags, catch, count_added, count_clamped_time, count_truncated, note_fact,
     store_simple_tag, store_tag,
 };
-pub(crate) use open::tracer::{Decider, Observation, Question, Recorder, StartFacts};
-pub(crate) use pool::SharedPool;
+pub(crate) use open::tracer::{Decider, Observation, Question, StartFacts};
 pub(crate) use queue::backlog::{Backlog, BacklogMark};
 pub(crate) use queue::budget::Budget;
 pub use queue::finished_span::FinishedSpan;

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::model::{Randomness, tags};
-use crate::record::{Budget, Recorder, SharedPool, SlotLimit, SpanClock, SpanQueue, fork, reseeds};
+use crate::record::{Budget, Recorder, SlotLimit, SpanClock, SpanQueue, fork, reseeds};
 use crate::reporter::{Worker, WorkerOptions};
 use crate::services::Services;
 use crate::tracer::builder::TracerBuilder;
@@ -81,7 +81,6 @@ impl TracerBuilder {
             weighs_dropped,
             zipkin_shared_rpc_span: self.zipkin_shared_rpc_span,
             inspects_remote_parents: weighs_dropped || self.zipkin_shared_rpc_span,
-            slots: Arc::new(SharedPool::new()),
             recorder: Arc::new(Recorder::new(
                 SpanClock::new(clock),
                 self.limits,

@@ -16,8 +16,8 @@ use crate::propagation::{
     Codecs, ExtractCarrier, ExtractError, HeaderSet, InjectCarrier, NO_HEADERS,
 };
 use crate::record::{
-    Decider, EncodedTags, FrameKind, Limits, Observation, Question, Recorder, SharedPool, SpanSlot,
-    StartFacts, random_id, release_slots, try_random_id,
+    Decider, EncodedTags, FrameKind, Limits, Observation, Question, Recorder, SpanSlot, StartFacts,
+    random_id, release_slots, try_random_id,
 };
 use crate::restrictions::{BaggageRestrictions, Restriction};
 use crate::sampler::{Interests, Sampler, SamplingDecision, SpanView};
@@ -27,7 +27,6 @@ use crate::throttler::Throttler;
 /// The parts of a tracer that starting, filling and finishing a span use.
 pub(super) struct Core {
     pub(super) recorder: Arc<Recorder>,
-    pub(super) slots: Arc<SharedPool<Box<SpanSlot>>>,
     pub(super) sampler: Guarded<Box<dyn Sampler>>,
     pub(super) throttler: Option<Guarded<Box<dyn Throttler>>>,
     pub(super) priority_sets_debug: bool,
@@ -343,7 +342,7 @@ impl Core {
 
     /// Frees the vacant slots, which would otherwise keep the tracer alive.
     pub(super) fn release_slots(&self) {
-        release_slots(&self.recorder.queue, &self.slots);
+        release_slots(&self.recorder);
     }
 
     /// Returns whether observers are told of the spans.

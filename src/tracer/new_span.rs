@@ -116,7 +116,7 @@ impl NewSpan {
         name: Cow<'static, str>,
         is_revisable: bool,
     ) -> Box<SpanSlot> {
-        let slot = SpanSlot::vacant(core, &core.recorder, &core.slots);
+        let slot = SpanSlot::vacant(core, &core.recorder);
         if slot.is_capped() {
             return self.begin_capped(slot, name, is_revisable);
         }

@@ -144,18 +144,19 @@ pub(super) fn endless_traces_leave_no_memory_behind() {
     assert_eq!(report.finished, 2 * (spans() / 8 + spans() / 2));
 }
 
-/// Returns how many spans are open at once. `--open 10000000` is ten times the default limit.
-fn open_spans() -> usize {
-    let mut arguments = env::args().skip_while(|argument| argument != "--open");
-    let spans = arguments.nth(1).and_then(|spans| spans.parse().ok());
-    spans.unwrap_or(50_000)
+/// Returns the number behind an argument. `--open 10000000` spans at once are ten times the default limit, and
+/// `--bytes 10` gives each of them a short text.
+fn number(argument: &str) -> Option<usize> {
+    let mut arguments = env::args().skip_while(|other| other != argument);
+    arguments.nth(1).and_then(|number| number.parse().ok())
 }
 
 pub(super) fn open_spans_beyond_the_limit_keep_no_tags() {
-    let (all, most) = (open_spans(), open_spans() / 10);
+    let all = number("--open").unwrap_or(50_000);
+    let most = all / 10;
     let builder = builder(NullReporter::new()).max_open_spans(most);
     let tracer = builder.build().expect("named");
-    let text = "x".repeat(1_000);
+    let text = "x".repeat(number("--bytes").unwrap_or(1_000));
     let mut open = Vec::with_capacity(all);
     let before = resident_kib();
     for n in 0..all {
@@ -163,8 +164,9 @@ pub(super) fn open_spans_beyond_the_limit_keep_no_tags() {
         span.set_tag("n", n).set_tag("text", &text);
         open.push(span);
     }
-    // About 600 bytes for each, and the tags of those within the limit. All tags would be ten times as much.
-    let most_kib = (all * 640 + most * 4 * text.len()) as u64 / 1_024 + 2_048;
+    // About 260 bytes for each, and for those within the limit what they record. All of that would be ten times as
+    // much.
+    let most_kib = (all * 288 + most * (1_024 + 3 * text.len())) as u64 / 1_024 + 2_048;
     assert_flat("open spans", before, most_kib);
     let recording = open.iter().filter(|span| span.is_recording()).count();
     assert_eq!(recording, most);

@@ -22,8 +22,8 @@ use crate::record::counted_tracer::CountedTracer;
 use crate::record::queue::thread_queue::chunk::Chunk;
 use crate::record::queue::thread_queue::{Pushed, QueueWriter, ThreadQueue};
 use crate::record::{
-    Budget, FrameBytes, FrameHeader, Limits, Recorder, SharedPool, SlotLimit, SpanClock,
-    SpanHandle, SpanQueue, SpanSlot,
+    Budget, FrameBytes, FrameHeader, Limits, Recorder, SlotLimit, SpanClock, SpanHandle, SpanQueue,
+    SpanSlot,
 };
 use crate::sampler::Interests;
 
@@ -31,7 +31,7 @@ use crate::sampler::Interests;
 fn start() -> (SpanHandle, StdArc<AtomicUsize>) {
     let (span, freed) = start_pooled();
     // A closed pool takes no slot, so this one is freed as soon as it is vacant.
-    drop(span.slot().pool.close());
+    drop(span.slot().recorder.slots.close());
     (span, freed)
 }
 
@@ -49,7 +49,7 @@ fn start_pooled() -> (SpanHandle, StdArc<AtomicUsize>) {
         SlotLimit::new(SlotLimit::DEFAULT),
     ));
     let tracer = StdArc::new(CountedTracer(freed.clone()));
-    let mut slot = SpanSlot::allocate(tracer, recorder, StdArc::new(SharedPool::new()));
+    let mut slot = SpanSlot::allocate(tracer, recorder);
     slot.begin(Flags::SAMPLED, false, "s".into());
     (SpanHandle::new(slot), freed)
 }

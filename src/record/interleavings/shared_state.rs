@@ -17,7 +17,8 @@ use crate::record::{Budget, DecisionRef, SharedDecision, SpanHandle, SpanQueue};
 fn a_slot_that_another_thread_returns_is_used_again() {
     loom::model(|| {
         let (span, freed) = start_pooled();
-        let shared = span.slot().pool.clone();
+        let recorder = span.slot().recorder.clone();
+        let shared = &recorder.slots;
         let handle = span.handle();
         let there = thread::spawn(move || {
             set_tag(&handle);

@@ -4,31 +4,32 @@
 //!  SpanHandle ─► SpanSlot ─┬─ header     what the frame begins with, filled but for the end
 //!                          ├─ status     flags and state bits in one atomic word
 //!                          ├─ count      handles and owners
-//!                          ├─ buffer     name, tags, logs, references: wire bytes
+//!                          ├─ buffer     name, what the trace carries
+//!                          │    └─► records   tags, logs, references: wire bytes
 //!                          ├─ recorder   clock, limits, metrics and queue of the tracer
 //!                          └─ shared_decision ─► SharedDecision of an undecided trace
 //! ```
 //!
 //! # The memory of a slot
 //!
-//! A slot takes 512 bytes, eight cache lines, at an address that is a multiple of 64. The compiler orders the fields;
-//! on x86-64 it lays them out like this:
+//! A slot takes 192 bytes, three cache lines, at an address that is a multiple of 64, so threads that use different
+//! slots share no line. The compiler orders the fields:
 //!
 //! ```text
-//!  byte  field                         written by
-//!   0 ┌─ header            64 bytes    the start
-//!  64 ├─ recorder, pool, tracer        set when the slot is made
-//!  96 ├─ count                         every clone and drop of a handle
-//! 104 ├─ key                           set when the slot is made
-//! 112 ├─ anchor, shared_decision       the start
-//! 128 ├─ buffer           328 bytes    the start; then tags, logs, baggage, under the lock in it
-//! 456 ├─ status                        the start; then decisions and the finish
-//! 464 ├─ randomness, is_local_root     the start
-//!     ├─ facts                         the start of an observed span; then its tags
-//! 512 └─
+//!  field                         bytes   written by
+//!  header                        64      the start
+//!  recorder, tracer              24      set when the slot is made
+//!  count                          8      every clone and drop of a handle
+//!  key                            8      set when the slot is made
+//!  anchor, shared_decision       16      the start
+//!  buffer: name, carried         40      the start; then a new name, baggage, under the lock in it
+//!  buffer: pointer to records     8      set when the slot is made
+//!  status                         4      the start; then decisions and the finish
+//!  randomness, is_local_root      9      the start
+//!  facts                          6      the start of an observed span; then its tags
 //! ```
 //!
-//! The header fills the first line, and the finish copies it into the frame.
+//! The finish copies the header into the frame. The records take 272 bytes more, and the wire bytes that they hold.
 //!
 //! # Vacant, open, finished
 //!
@@ -44,7 +45,8 @@
 //! # Too many open spans
 //!
 //! A tracer has at most as many slots as its [`SlotLimit`](slot_limit::SlotLimit) says. A span that starts beyond it is
-//! *capped*: it gets a slot that is freed with it, has ids, flags and baggage, and keeps no tags, logs or references.
+//! *capped*: it gets a slot without records, which is freed with it. So it has ids, flags, a name and baggage, and keeps
+//! no tags, logs or references.
 //! Only the allocation of a slot looks at the limit, so a span that finds a vacant one pays nothing.
 //!
 //! # No user code inside

@@ -1,22 +1,28 @@
-//! The slot that holds one open span.
+//! The slot that holds one open span, and the parts of its tracer that record it.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::model::TagRef;
-use crate::model::{Baggage, Carried, Flags, Randomness, SpanId, TraceId};
+use crate::metrics::{Counter, Metrics};
+use crate::model::{
+    Baggage, Carried, Flags, Randomness, Recording, SpanId, TagNames, TagRef, TraceId,
+};
 use crate::record::open::buffer::{Added, SpanBuffer};
 use crate::record::open::handle_count::HandleCount;
 use crate::record::open::shared_decision::DecisionRef;
+use crate::record::open::slot_limit::SlotLimit;
 use crate::record::open::status::{
     CAPPED, CARRIES, EXPLICIT_START, FINISHED, OBSERVED, REVISABLE, SHARED, SpanStatus, flags_in,
 };
 use crate::record::open::tag_facts::TagFacts;
-use crate::record::open::tracer::{Decider, Recorder};
+use crate::record::open::tracer::Decider;
 use crate::record::pool::SharedPool;
 use crate::record::queue::frame::FrameHeader;
-use crate::record::queue::span_queue::QueueKey;
+use crate::record::queue::span_queue::{QueueKey, SpanQueue};
+use crate::record::span_clock::SpanClock;
+use crate::record::wire::limits::Limits;
+use crate::sampler::Interests;
 use crate::sync::byte_lock::{ByteGuard, ByteLock};
 
 /// The memory of one open span, used again by later spans.
@@ -44,8 +50,6 @@ pub(crate) struct SpanSlot {
     pub(crate) shared_decision: Option<DecisionRef>,
     pub(crate) buffer: ByteLock<SpanBuffer>,
     pub(crate) recorder: Arc<Recorder>,
-    /// The pool of vacant slots that the threads of this tracer share.
-    pub(crate) pool: Arc<SharedPool<Box<Self>>>,
     pub(crate) tracer: Arc<dyn Decider>,
 }
 
@@ -59,14 +63,10 @@ pub(crate) fn wall(anchor: i64, ticks: u64) -> i64 {
 
 impl SpanSlot {
     /// Allocates a vacant slot. It is capped if the tracer has as many slots as it may have.
-    pub(crate) fn new(
-        tracer: Arc<dyn Decider>,
-        recorder: Arc<Recorder>,
-        pool: Arc<SharedPool<Box<Self>>>,
-    ) -> Box<Self> {
-        let status = match recorder.slot_limit.try_add() {
-            true => SpanStatus::default(),
-            false => SpanStatus::capped(),
+    pub(crate) fn new(tracer: Arc<dyn Decider>, recorder: Arc<Recorder>) -> Box<Self> {
+        let (status, buffer) = match recorder.slot_limit.try_add() {
+            true => (SpanStatus::default(), SpanBuffer::new()),
+            false => (SpanStatus::capped(), SpanBuffer::capped()),
         };
         Box::new(Self {
             count: HandleCount::default(),
@@ -81,9 +81,8 @@ impl SpanSlot {
             ),
             anchor: 0,
             shared_decision: None,
-            buffer: ByteLock::default(),
+            buffer: ByteLock::new(buffer),
             recorder,
-            pool,
             tracer,
         })
     }
@@ -385,6 +384,10 @@ impl SpanSlot {
     }
 }
 
+/// A capped span takes this and no more.
+#[cfg(not(tracehound_loom))]
+const _: () = assert!(size_of::<SpanSlot>() <= 192);
+
 impl Drop for SpanSlot {
     fn drop(&mut self) {
         if !self.is_capped() && !self.is_inherited() {
@@ -400,5 +403,69 @@ impl fmt::Debug for SpanSlot {
             "SpanSlot({}:{})",
             self.header.trace_id, self.header.span_id
         )
+    }
+}
+
+/// The parts of a tracer that record its spans. All of them are library code: no call to one runs user code.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    pub(crate) clock: SpanClock,
+    pub(crate) limits: Limits,
+    pub(crate) metrics: Metrics,
+    pub(crate) queue: Arc<SpanQueue>,
+    /// The questions that the sampler wants while a trace is undecided.
+    pub(crate) interests: Interests,
+    /// The level up to which spans show a program's data.
+    pub(crate) recording: Recording,
+    /// The vocabulary of the middleware's tags.
+    pub(crate) tag_names: TagNames,
+    /// The number of slots, and its bound.
+    pub(crate) slot_limit: SlotLimit,
+    /// Vacant slots. The pool is closed with the tracer, which they keep in memory.
+    pub(crate) slots: SharedPool<Box<SpanSlot>>,
+    /// Vacant decisions for undecided traces.
+    pub(crate) decisions: SharedPool<DecisionRef>,
+}
+
+impl Recorder {
+    /// Joins the parts.
+    pub(crate) fn new(
+        clock: SpanClock,
+        limits: Limits,
+        queue: Arc<SpanQueue>,
+        interests: Interests,
+        recording: Recording,
+        tag_names: TagNames,
+        slot_limit: SlotLimit,
+    ) -> Self {
+        Self {
+            clock,
+            limits,
+            metrics: queue.metrics().clone(),
+            queue,
+            interests,
+            recording,
+            tag_names,
+            slot_limit,
+            slots: SharedPool::new(),
+            decisions: SharedPool::new(),
+        }
+    }
+
+    /// Brings a buffer into the form that a frame has, and counts a name that is cut.
+    #[inline(always)]
+    pub(crate) fn seal(&self, buffer: &mut SpanBuffer) {
+        if buffer.seal(&self.limits) {
+            self.metrics.add(Counter::TruncatedValues, 1);
+        }
+    }
+
+    /// Counts what was cut or left out of something that was added.
+    #[inline]
+    pub(crate) fn count_added(&self, added: Added) {
+        if added.truncated | added.dropped != 0 {
+            self.metrics.add(Counter::TruncatedValues, added.truncated);
+            self.metrics.add(Counter::DroppedItems, added.dropped);
+        }
     }
 }

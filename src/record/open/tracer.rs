@@ -1,84 +1,14 @@
-//! What a span needs of its tracer: the parts that record it, and answers to its questions.
+//! What a span asks its tracer, and tells it.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::panic::Location;
-use std::sync::Arc;
 
 use crate::diagnostics::Diagnostics;
-use crate::metrics::{Counter, Metrics};
-use crate::model::{Flags, Recording, TagNames, TagRef};
-use crate::record::open::buffer::{Added, SpanBuffer};
-use crate::record::open::shared_decision::DecisionRef;
-use crate::record::open::slot_limit::SlotLimit;
+use crate::model::{Flags, TagRef};
 use crate::record::open::tag_facts::TagFacts;
-use crate::record::pool::SharedPool;
 use crate::record::queue::frame::FrameHeader;
-use crate::record::queue::span_queue::SpanQueue;
-use crate::record::span_clock::SpanClock;
-use crate::record::wire::limits::Limits;
-use crate::sampler::{Interests, SamplingDecision, SpanView};
-
-/// The parts of a tracer that record its spans. All of them are library code: no call to one runs user code.
-#[derive(Debug)]
-pub(crate) struct Recorder {
-    pub(crate) clock: SpanClock,
-    pub(crate) limits: Limits,
-    pub(crate) metrics: Metrics,
-    pub(crate) queue: Arc<SpanQueue>,
-    /// The questions that the sampler wants while a trace is undecided.
-    pub(crate) interests: Interests,
-    /// The level up to which spans show a program's data.
-    pub(crate) recording: Recording,
-    /// The vocabulary of the middleware's tags.
-    pub(crate) tag_names: TagNames,
-    /// The number of slots, and its bound.
-    pub(crate) slot_limit: SlotLimit,
-    /// Vacant decisions for undecided traces.
-    pub(crate) decisions: SharedPool<DecisionRef>,
-}
-
-impl Recorder {
-    /// Joins the parts.
-    pub(crate) fn new(
-        clock: SpanClock,
-        limits: Limits,
-        queue: Arc<SpanQueue>,
-        interests: Interests,
-        recording: Recording,
-        tag_names: TagNames,
-        slot_limit: SlotLimit,
-    ) -> Self {
-        Self {
-            clock,
-            limits,
-            metrics: queue.metrics().clone(),
-            queue,
-            interests,
-            recording,
-            tag_names,
-            slot_limit,
-            decisions: SharedPool::new(),
-        }
-    }
-
-    /// Brings a buffer into the form that a frame has, and counts a name that is cut.
-    #[inline(always)]
-    pub(crate) fn seal(&self, buffer: &mut SpanBuffer) {
-        if buffer.seal(&self.limits) {
-            self.metrics.add(Counter::TruncatedValues, 1);
-        }
-    }
-
-    /// Counts what was cut or left out of something that was added.
-    #[inline]
-    pub(crate) fn count_added(&self, added: Added) {
-        if added.truncated | added.dropped != 0 {
-            self.metrics.add(Counter::TruncatedValues, added.truncated);
-            self.metrics.add(Counter::DroppedItems, added.dropped);
-        }
-    }
-}
+use crate::sampler::{SamplingDecision, SpanView};
 
 /// The questions that a span asks its tracer. This is the one place where a lower floor calls a higher one.
 ///

@@ -5,10 +5,8 @@ use std::sync::Arc;
 
 use crate::metrics::Counter;
 use crate::record::open::shared_decision::{DecisionRef, SharedDecision};
-use crate::record::open::slot::SpanSlot;
-use crate::record::open::tracer::{Decider, Recorder};
-use crate::record::pool::SharedPool;
-use crate::record::queue::span_queue::SpanQueue;
+use crate::record::open::slot::{Recorder, SpanSlot};
+use crate::record::open::tracer::Decider;
 use crate::record::thread::state::{
     current, current_of, empty_pool, forget_closed_tracers, make_current, with_sampler_tags,
     with_state,
@@ -18,11 +16,7 @@ use crate::sampler::SamplerTags;
 impl SpanSlot {
     /// Returns a vacant slot from the thread's pool, from the shared pool, or newly allocated. Starts the worker if
     /// there is none, so it may run user code.
-    pub(crate) fn vacant<L>(
-        tracer: &Arc<L>,
-        recorder: &Arc<Recorder>,
-        pool: &Arc<SharedPool<Box<Self>>>,
-    ) -> Box<Self>
+    pub(crate) fn vacant<L>(tracer: &Arc<L>, recorder: &Arc<Recorder>) -> Box<Self>
     where
         L: Decider + 'static,
     {
@@ -30,8 +24,7 @@ impl SpanSlot {
             // Before the thread's state is looked for: without a worker that does not put it on the fast path.
             recorder.queue.enter();
         }
-        take_slot(&recorder.queue, pool)
-            .unwrap_or_else(|| Self::allocate(tracer.clone(), recorder.clone(), pool.clone()))
+        take_slot(recorder).unwrap_or_else(|| Self::allocate(tracer.clone(), recorder.clone()))
     }
 
     /// Like [`vacant`](Self::vacant), but returns `None` unless the thread used this tracer last and has a slot in its
@@ -51,14 +44,10 @@ impl SpanSlot {
     /// tracers, so it may run user code.
     #[cold]
     #[inline(never)]
-    pub(crate) fn allocate(
-        tracer: Arc<dyn Decider>,
-        recorder: Arc<Recorder>,
-        pool: Arc<SharedPool<Box<Self>>>,
-    ) -> Box<Self> {
+    pub(crate) fn allocate(tracer: Arc<dyn Decider>, recorder: Arc<Recorder>) -> Box<Self> {
         forget_closed_tracers();
         recorder.queue.enter();
-        Self::new(tracer, recorder, pool)
+        Self::new(tracer, recorder)
     }
 
     /// Sets the sampler's tags of a span that is not shared yet. Returns how many of their parts were cut.
@@ -92,10 +81,10 @@ impl Recorder {
 }
 
 /// Takes a slot out of the thread's pool, which is filled from the shared one if it is empty.
-fn take_slot(queue: &SpanQueue, pool: &SharedPool<Box<SpanSlot>>) -> Option<Box<SpanSlot>> {
-    with_state(queue, |state| {
+fn take_slot(recorder: &Recorder) -> Option<Box<SpanSlot>> {
+    with_state(&recorder.queue, |state| {
         state.pool.pop().or_else(|| {
-            state.pool.fill(pool);
+            state.pool.fill(&recorder.slots);
             state.pool.pop()
         })
     })
@@ -177,7 +166,8 @@ pub(crate) fn return_clear_slot(slot: Box<SpanSlot>) {
 #[cold]
 #[inline(never)]
 fn return_to_shared_pool(slot: Box<SpanSlot>) {
-    let (queue, pool) = (slot.recorder.queue.clone(), slot.pool.clone());
+    let recorder = slot.recorder.clone();
+    let queue = &recorder.queue;
     if queue.is_closed() {
         empty_pool(queue.id());
         return;
@@ -197,13 +187,13 @@ fn return_to_shared_pool(slot: Box<SpanSlot>) {
         }
     }
     // Frees the slots that find no room.
-    drop(pool.put(slots));
+    drop(recorder.slots.put(slots));
 }
 
 /// Frees the vacant slots of a closed tracer: those of the shared pool and of the calling thread.
 ///
 /// Other threads free theirs when they return a slot, begin to use another tracer, or end. May run user code.
-pub(crate) fn release_slots(queue: &SpanQueue, pool: &SharedPool<Box<SpanSlot>>) {
-    drop(pool.close());
-    empty_pool(queue.id());
+pub(crate) fn release_slots(recorder: &Recorder) {
+    drop(recorder.slots.close());
+    empty_pool(recorder.queue.id());
 }

@@ -80,10 +80,10 @@ impl Drop for ThreadState {
         self.metrics.retire(&self.counters);
         let slots = self.pool.take();
         if let Some(slot) = slots.first() {
-            let pool = slot.pool.clone();
-            drop(slot.recorder.decisions.put(self.decisions.take()));
+            let recorder = slot.recorder.clone();
+            drop(recorder.decisions.put(self.decisions.take()));
             // Frees the slots that find no room, which may run user code.
-            drop(pool.put(slots));
+            drop(recorder.slots.put(slots));
         }
     }
 }

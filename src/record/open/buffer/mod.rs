@@ -1,117 +1,70 @@
 //! The content of an open span, in its wire form.
 
+mod records;
+
 use std::borrow::Cow;
 use std::mem;
 
-use crate::model::{Carried, FieldRef, Flags, ReportedReference, TagRef, Timestamp, tags};
-use crate::record::open::logs::{LogBuffer, Pushed};
+use crate::model::{Carried, FieldRef, Flags, ReportedReference, TagRef, Timestamp};
+pub(crate) use crate::record::open::buffer::records::Added;
+use crate::record::open::buffer::records::Records;
 use crate::record::queue::frame::{FrameBytes, FrameEnd};
-use crate::record::wire::appender::KEPT_BYTES;
 use crate::record::wire::decode::Tags;
-use crate::record::wire::encode::write_reference;
 use crate::record::wire::limits::Limits;
-use crate::record::wire::repeated_keys::{KeyEnds, KeyFilter, without_repeated_keys};
 use crate::record::wire::sampler_tags::EncodedTags;
-use crate::record::wire::short_tag::{SHORT_TAG_BYTES, ShortTags};
-use crate::record::wire::truncate::{cut, write_limited_tag};
-use crate::record::wire::truncated_keys::TruncatedKeys;
+use crate::record::wire::truncate::cut;
 
 /// The name, tags, logs and references of a span, and what its trace carries. No method runs user code.
 #[derive(Debug)]
 pub(crate) struct SpanBuffer {
     operation_name: Cow<'static, str>,
-    tags: Vec<u8>,
-    tag_count: u32,
-    /// Whether the span needs more than the fast path does. True after: a name that is not static, was changed or is
-    /// too long; baggage or `tracestate`; references besides the one to the parent; items that were left out; binary
-    /// values that were cut; logs beyond the first ones; growth beyond [`KEPT_BYTES`].
-    is_complex: bool,
-    keys: KeyFilter,
-    logs: LogBuffer,
     carried: Carried,
-    references: Vec<u8>,
-    reference_count: u32,
-    dropped_items: u64,
-    /// Keys of tags whose binary values were cut.
-    truncated_keys: TruncatedKeys,
+    /// Tags, logs and references, in memory of their own. `None` for a capped span, which has none.
+    records: Option<Box<Records>>,
 }
-
-/// The number of references up to which one more can be added after the start.
-const MAX_LATE_REFERENCES: u32 = 128;
 
 /// The longest name that is copied without a loop.
 const SHORT_NAME: usize = 32;
 
-/// What was lost of something that was added.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Added {
-    /// The number of values that were cut.
-    pub(crate) truncated: u64,
-    /// The number of items that found no room.
-    pub(crate) dropped: u64,
-}
+impl SpanBuffer {
+    /// Makes an empty buffer.
+    pub(crate) fn new() -> Self {
+        Self {
+            records: Some(Box::default()),
+            ..Self::capped()
+        }
+    }
 
-impl Default for SpanBuffer {
-    fn default() -> Self {
+    /// Makes the buffer of a capped span. It has a name and what the trace carries, and takes nothing else.
+    pub(crate) fn capped() -> Self {
         Self {
             operation_name: Cow::Borrowed(""),
-            tags: Vec::new(),
-            tag_count: 0,
-            is_complex: false,
-            keys: KeyFilter::default(),
-            logs: LogBuffer::default(),
             carried: Carried::default(),
-            references: Vec::new(),
-            reference_count: 0,
-            dropped_items: 0,
-            truncated_keys: TruncatedKeys::default(),
+            records: None,
         }
     }
-}
 
-impl SpanBuffer {
-    /// Empties the buffer for the next span. It keeps its memory, up to [`KEPT_BYTES`].
+    /// Empties the buffer for the next span. It keeps its memory, up to
+    /// [`KEPT_BYTES`](crate::record::wire::appender::KEPT_BYTES).
     #[inline(always)]
     pub(crate) fn clear(&mut self) {
-        if self.is_complex {
-            self.clear_complex();
-        }
-        if self.logs.first_count > 0 {
-            self.logs.clear();
-            if self.logs.capacity() > KEPT_BYTES {
-                self.clear_complex();
-            }
-        }
-        self.clear_tags_only();
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn clear_complex(&mut self) {
-        if self.memory() > KEPT_BYTES {
-            *self = Self::default();
+        let Some(records) = &mut self.records else {
             return;
+        };
+        if records.is_complex {
+            clear_complex(&mut self.operation_name, &mut self.carried);
         }
-        self.operation_name = Cow::Borrowed("");
-        self.carried = Carried::default();
-        self.references.clear();
-        self.reference_count = 0;
-        self.logs.clear_complex();
-        self.dropped_items = 0;
-        self.truncated_keys = TruncatedKeys::default();
-        self.is_complex = false;
-    }
-
-    /// Returns the bytes that the buffer has allocated, used or not.
-    pub(crate) fn memory(&self) -> usize {
-        self.tags.capacity() + self.logs.capacity() + self.references.capacity()
+        records.clear();
     }
 
     /// Sets the name of a span that begins. The buffer is clear.
     #[inline(always)]
     pub(crate) fn begin(&mut self, operation_name: Cow<'static, str>, limits: &Limits) {
-        self.is_complex = matches!(operation_name, Cow::Owned(_))
-            || operation_name.len() > limits.operation_name_bytes;
+        if matches!(operation_name, Cow::Owned(_))
+            || operation_name.len() > limits.operation_name_bytes
+        {
+            self.note_complex();
+        }
         let vacant = mem::replace(&mut self.operation_name, operation_name);
         // Forgotten, not dropped: a clear buffer has a borrowed name, and the drop would test for an owned one.
         debug_assert!(matches!(vacant, Cow::Borrowed(_)));
@@ -125,7 +78,7 @@ impl SpanBuffer {
 
     /// Replaces the name.
     pub(crate) fn set_operation_name(&mut self, name: Cow<'static, str>) {
-        self.is_complex = true;
+        self.note_complex();
         self.operation_name = name;
     }
 
@@ -136,115 +89,58 @@ impl SpanBuffer {
 
     /// Returns what the trace carries, to be changed.
     pub(crate) fn carried_mut(&mut self) -> &mut Carried {
-        self.is_complex = true;
+        self.note_complex();
         &mut self.carried
+    }
+
+    fn note_complex(&mut self) {
+        if let Some(records) = &mut self.records {
+            records.is_complex = true;
+        }
     }
 
     /// Adds a reference after the one to the parent.
     pub(crate) fn push_reference(&mut self, reference: &ReportedReference) {
-        self.is_complex = true;
-        write_reference(&mut self.references, reference);
-        self.reference_count += 1;
+        if let Some(records) = &mut self.records {
+            records.push_reference(reference);
+        }
     }
 
     /// Adds a reference to a span that has started, unless it has many already.
     pub(crate) fn push_late_reference(&mut self, reference: &ReportedReference) -> Added {
-        if self.reference_count < MAX_LATE_REFERENCES {
-            self.push_reference(reference);
-            return Added::default();
-        }
-        self.drop_item()
+        self.add(|records| records.push_late_reference(reference))
     }
 
     /// Notes that something is left out.
     pub(crate) fn drop_item(&mut self) -> Added {
-        self.is_complex = true;
-        self.dropped_items += 1;
-        Added {
-            truncated: 0,
-            dropped: 1,
-        }
+        self.add(Records::drop_item)
     }
 
     /// Adds a tag with a simple value.
     #[inline(always)]
     pub(crate) fn push_tag(&mut self, key: &str, value: TagRef<'_>, limits: &Limits) -> Added {
-        let mut short = short_tags(&mut self.tags, limits);
-        let written = short.write(key, &value);
-        short.finish();
-        match written {
-            Some(key) => {
-                self.keys.insert(key);
-                self.tag_count += 1;
-                Added::default()
-            }
-            None => self.push_any_tag(key, &value, limits),
+        match &mut self.records {
+            Some(records) => records.push_tag(key, value, limits),
+            None => Added::default(),
         }
     }
 
     /// Adds several tags with simple values.
     #[inline(always)]
     pub(crate) fn push_tags(&mut self, tags: &[(&str, TagRef<'_>)], limits: &Limits) -> Added {
-        let mut all = Added::default();
-        let mut tags = tags.iter();
-        loop {
-            let mut other = None;
-            let mut short = short_tags(&mut self.tags, limits);
-            for (key, value) in &mut tags {
-                let Some(ends) = short.write(key, value) else {
-                    other = Some((key, value));
-                    break;
-                };
-                self.keys.insert(ends);
-                self.tag_count += 1;
-            }
-            short.finish();
-            let Some((key, value)) = other else {
-                return all;
-            };
-            if matches!(value, TagRef::Unset) {
-                continue;
-            }
-            let added = self.push_any_tag(key, value, limits);
-            all.truncated += added.truncated;
-            all.dropped += added.dropped;
-        }
-    }
-
-    /// Adds a tag of any length, and reserves memory if need be.
-    #[inline(never)]
-    fn push_any_tag(&mut self, key: &str, value: &TagRef<'_>, limits: &Limits) -> Added {
-        let from = self.tags.len();
-        let truncated =
-            write_limited_tag(&mut self.tags, key, *value, limits.tag_value_bytes, limits);
-        // The next short tag finds reserved room.
-        self.tags.reserve(SHORT_TAG_BYTES);
-        // `clear` looks at the memory of a complex buffer only.
-        self.is_complex |= self.tags.capacity() > KEPT_BYTES;
-        if self.tags.len() > limits.span_bytes && !self.drop_replaced_values(from, limits) {
-            self.tags.truncate(from);
-            return self.drop_item();
-        }
-        self.keys.insert(KeyEnds::of(key));
-        if truncated != 0 {
-            // Different keys may be equal once they are cut, so the reader must compare them.
-            self.keys.has_repeated |= key.len() > limits.key_bytes;
-            self.note_truncated(key, value, limits);
-        }
-        self.tag_count += 1;
-        Added {
-            truncated,
-            dropped: 0,
+        match &mut self.records {
+            Some(records) => records.push_tags(tags, limits),
+            None => Added::default(),
         }
     }
 
     /// Adds the sampler's tags, which are the first of their span. Returns how many of their parts were cut.
     #[inline(always)]
     pub(crate) fn push_encoded(&mut self, encoded: &EncodedTags) -> u64 {
-        self.tags.extend_from_slice(&encoded.bytes);
-        self.is_complex |= self.tags.capacity() > KEPT_BYTES;
-        self.tag_count += EncodedTags::COUNT;
-        encoded.truncated
+        match &mut self.records {
+            Some(records) => records.push_encoded(encoded),
+            None => 0,
+        }
     }
 
     /// Adds a log record if its fields are short and simple, and reserved room is left. Returns false, and changes
@@ -256,25 +152,22 @@ impl SpanBuffer {
         fields: &[FieldRef<'_>],
         limits: &Limits,
     ) -> bool {
-        self.logs.push_short(timestamp, fields, limits)
+        match &mut self.records {
+            Some(records) => records.logs.push_short(timestamp, fields, limits),
+            None => false,
+        }
     }
 
     /// Adds a complete record.
     pub(crate) fn push_log(&mut self, record: &[u8], limits: &Limits) -> Added {
-        if self.logs.push_first(record, limits) {
-            return Added::default();
-        }
-        self.is_complex = true;
-        let dropped = match self.logs.push_newest(record, limits) {
-            Pushed::Instead(older) => older,
-            Pushed::NoRoom => {
-                self.dropped_items += 1;
-                1
-            }
-        };
-        Added {
-            truncated: 0,
-            dropped,
+        self.add(|records| records.push_log(record, limits))
+    }
+
+    /// Adds something to what the span records.
+    fn add(&mut self, add: impl FnOnce(&mut Records) -> Added) -> Added {
+        match &mut self.records {
+            Some(records) => add(records),
+            None => Added::default(),
         }
     }
 
@@ -282,20 +175,17 @@ impl SpanBuffer {
     /// cut.
     #[inline(always)]
     pub(crate) fn seal(&mut self, limits: &Limits) -> bool {
-        self.is_complex && self.seal_complex(limits)
+        match &self.records {
+            Some(records) if records.is_complex => self.seal_complex(limits),
+            _ => false,
+        }
     }
 
     #[cold]
     #[inline(never)]
     fn seal_complex(&mut self, limits: &Limits) -> bool {
-        self.logs.join_newest();
-        if self.dropped_items > 0 {
-            self.mark_dropped(limits);
-            // The buffer may be sealed again: the fast path gives it to `finish_any` if no room is left in the queue.
-            self.dropped_items = 0;
-        }
-        if !self.truncated_keys.is_empty() {
-            self.mark_truncated(limits);
+        if let Some(records) = &mut self.records {
+            records.seal(limits);
         }
         let Some(name) = cut(&self.operation_name, limits.operation_name_bytes) else {
             return false;
@@ -307,39 +197,57 @@ impl SpanBuffer {
     /// Returns the parts of a frame, from a sealed buffer.
     #[inline(always)]
     pub(crate) fn bytes(&self) -> FrameBytes<'_> {
-        FrameBytes {
-            references: &self.references,
-            reference_count: self.reference_count,
-            logs: [&self.logs.first, &self.logs.joined],
-            log_count: self.logs.first_count,
+        let bytes = FrameBytes {
             operation_name: &self.operation_name,
-            tags: &self.tags,
+            ..FrameBytes::default()
+        };
+        match &self.records {
+            None => bytes,
+            Some(records) => FrameBytes {
+                references: &records.references,
+                reference_count: records.reference_count,
+                logs: [&records.logs.first, &records.logs.joined],
+                log_count: records.logs.first_count,
+                tags: &records.tags,
+                ..bytes
+            },
         }
     }
 
     /// Returns the part of the header that is known at the end.
     #[inline(always)]
     pub(crate) fn end(&self, flags: Flags, duration: u64) -> FrameEnd {
+        let (tag_count, has_repeated_keys) = match &self.records {
+            Some(records) => (records.tag_count, records.keys.has_repeated),
+            None => (0, false),
+        };
         FrameEnd {
             duration,
             flags,
-            tag_count: self.tag_count,
-            has_repeated_keys: self.keys.has_repeated,
+            tag_count,
+            has_repeated_keys,
         }
     }
 
     /// Returns whether the span has only a name and tags.
     #[inline(always)]
     pub(crate) fn is_tags_only(&self) -> bool {
-        !self.is_complex && self.logs.first_count == 0
+        match &self.records {
+            Some(records) => records.is_tags_only(),
+            None => false,
+        }
     }
 
     /// Like [`bytes`](Self::bytes), but for a buffer that has only a name and tags.
     #[inline(always)]
     pub(crate) fn tags_only_bytes(&self) -> FrameBytes<'_> {
+        let tags = match &self.records {
+            Some(records) => &records.tags[..],
+            None => &[],
+        };
         FrameBytes {
             operation_name: &self.operation_name,
-            tags: &self.tags,
+            tags,
             ..FrameBytes::default()
         }
     }
@@ -347,16 +255,20 @@ impl SpanBuffer {
     /// Empties a buffer that has only a name and tags.
     #[inline(always)]
     pub(crate) fn clear_tags_only(&mut self) {
-        debug_assert!(self.is_tags_only());
-        self.tags.clear();
-        self.tag_count = 0;
-        self.keys.clear();
+        if let Some(records) = &mut self.records {
+            records.clear_tags_only();
+        }
     }
 
     /// Returns whether the span has only a short name.
     #[inline(always)]
     pub(crate) fn is_name_only(&self) -> bool {
-        self.is_tags_only() && self.tags.is_empty() && self.operation_name.len() <= SHORT_NAME
+        match &self.records {
+            Some(records) if records.is_tags_only() && records.tags.is_empty() => {
+                self.operation_name.len() <= SHORT_NAME
+            }
+            _ => false,
+        }
     }
 
     /// Like [`bytes`](Self::bytes), but for a buffer that has only a short name.
@@ -369,100 +281,37 @@ impl SpanBuffer {
     }
 
     #[cfg(test)]
+    pub(crate) fn memory(&self) -> usize {
+        self.records.as_ref().map_or(0, |records| records.memory())
+    }
+
+    #[cfg(test)]
     pub(crate) fn tag_count(&self) -> u32 {
-        self.tag_count
-    }
-
-    /// Adds a tag that says how many items were left out.
-    #[cold]
-    fn mark_dropped(&mut self, limits: &Limits) {
-        write_limited_tag(
-            &mut self.tags,
-            tags::DROPPED_ITEMS,
-            TagRef::Unsigned(self.dropped_items),
-            usize::MAX,
-            limits,
-        );
-        self.tag_count += 1;
-    }
-
-    /// Remembers the key of a binary value that was cut.
-    #[cold]
-    fn note_truncated(&mut self, key: &str, value: &TagRef<'_>, limits: &Limits) {
-        if let TagRef::Binary(bytes) = value
-            && bytes.len() > limits.tag_value_bytes
-        {
-            let key = cut(key, limits.key_bytes).map_or(Cow::Borrowed(key), Cow::Owned);
-            self.truncated_keys.insert(&key);
-            self.is_complex = true;
-        }
-    }
-
-    /// Adds a tag that lists the keys whose binary values were cut.
-    #[cold]
-    fn mark_truncated(&mut self, limits: &Limits) {
-        let noted = mem::take(&mut self.truncated_keys);
-        // In the order of the tags, without keys that were later set to a value that is whole.
-        let mut keys = TruncatedKeys::default();
-        for (key, _) in self.tags().filter(|(key, _)| noted.contains(key)) {
-            let last = self.tags().filter(|tag| tag.0 == key).last();
-            if let Some((_, TagRef::Binary(bytes))) = last
-                && bytes.len() == limits.tag_value_bytes
-            {
-                keys.insert(key);
-            }
-        }
-        self.tag_count += keys.write(&mut self.tags);
+        self.records.as_ref().map_or(0, |records| records.tag_count)
     }
 
     /// Returns the tags that are set.
     pub(crate) fn tags(&self) -> Tags<'_> {
-        Tags::new(&self.tags, self.tag_count as usize)
+        match &self.records {
+            Some(records) => records.tags(),
+            None => Tags::new(&[], 0),
+        }
     }
 
     /// Returns a copy of the encoded tags, and their number.
     pub(crate) fn copied_tags(&self) -> (Vec<u8>, usize) {
-        (self.tags.clone(), self.tag_count as usize)
-    }
-
-    /// Drops values that later ones have replaced, if this frees at least half of the span's limit. Returns whether it
-    /// did. The newest tag begins at `last` and is not counted yet.
-    #[cold]
-    fn drop_replaced_values(&mut self, last: usize, limits: &Limits) -> bool {
-        if !self.keys.has_repeated {
-            return false;
-        }
-        let newest = self.tags.split_off(last);
-        let (kept, count) = without_repeated_keys(self.tags());
-        if kept.len() * 2 > limits.span_bytes {
-            self.tags.extend_from_slice(&newest);
-            // The search has shown whether a key is repeated, which the filter only guessed. If none is, the next
-            // search is saved.
-            self.keys.has_repeated = kept.len() < last || has_sampler_keys(&kept, count);
-            return false;
-        }
-        self.tags = kept;
-        self.tag_count = count;
-        self.tags.extend_from_slice(&newest);
-        true
+        let records = self.records.as_ref();
+        records.map_or((Vec::new(), 0), |records| {
+            (records.tags.clone(), records.tag_count as usize)
+        })
     }
 }
 
-/// Returns whether the tags have keys of the sampler's tags, which the worker puts before these and which are then
-/// repeated.
-fn has_sampler_keys(tags: &[u8], count: u32) -> bool {
-    let is_sampler_key = |key| key == tags::SAMPLER_TYPE || key == tags::SAMPLER_PARAM;
-    Tags::new(tags, count as usize).any(|(key, _)| is_sampler_key(key))
-}
-
-#[inline(always)]
-fn short_tags<'a>(tags: &'a mut Vec<u8>, limits: &Limits) -> ShortTags<'a> {
-    ShortTags::new(
-        tags,
-        limits.span_bytes,
-        limits.key_bytes,
-        limits.tag_value_bytes,
-    )
+#[cold]
+#[inline(never)]
+fn clear_complex(operation_name: &mut Cow<'static, str>, carried: &mut Carried) {
+    *operation_name = Cow::Borrowed("");
+    *carried = Carried::default();
 }
 
 #[cfg(test)]

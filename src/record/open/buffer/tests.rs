@@ -1,12 +1,14 @@
 use super::*;
-use crate::model::field;
+use crate::model::{field, tags};
 use crate::record::open::log_draft::LogDraft;
 use crate::record::wire::decode::Logs;
+use crate::record::wire::repeated_keys::without_repeated_keys;
+use crate::record::wire::short_tag::SHORT_TAG_BYTES;
 
 fn log_events(mut buffer: SpanBuffer, limits: &Limits) -> Vec<(i64, String)> {
     buffer.seal(limits);
-    let bytes = [&*buffer.logs.first, &*buffer.logs.joined].concat();
-    Logs::new(&bytes, buffer.logs.first_count as usize)
+    let bytes = buffer.bytes();
+    Logs::new(&bytes.logs.concat(), bytes.log_count as usize)
         .map(|log| {
             let text = log
                 .fields
@@ -15,6 +17,10 @@ fn log_events(mut buffer: SpanBuffer, limits: &Limits) -> Vec<(i64, String)> {
             (log.timestamp.as_micros(), text.join(" "))
         })
         .collect()
+}
+
+fn tag_bytes(buffer: &SpanBuffer) -> &Vec<u8> {
+    &buffer.records.as_ref().expect("not capped").tags
 }
 
 fn push_event(buffer: &mut SpanBuffer, n: i64, limits: &Limits) {
@@ -27,7 +33,7 @@ fn push_event(buffer: &mut SpanBuffer, n: i64, limits: &Limits) {
 #[test]
 fn a_span_with_too_many_logs_keeps_the_first_and_the_newest() {
     let limits = Limits::default().logs(6);
-    let mut buffer = SpanBuffer::default();
+    let mut buffer = SpanBuffer::new();
     for n in 0..10 {
         push_event(&mut buffer, n, &limits);
     }
@@ -47,7 +53,7 @@ fn a_span_with_too_many_logs_keeps_the_first_and_the_newest() {
 #[test]
 fn a_limit_of_one_log_leaves_only_the_marker() {
     let limits = Limits::default().logs(1);
-    let mut buffer = SpanBuffer::default();
+    let mut buffer = SpanBuffer::new();
     for n in 0..3 {
         push_event(&mut buffer, n, &limits);
     }
@@ -59,7 +65,7 @@ fn a_limit_of_one_log_leaves_only_the_marker() {
 #[test]
 fn a_span_keeps_as_many_logs_as_the_limit() {
     let limits = Limits::default().logs(6);
-    let mut buffer = SpanBuffer::default();
+    let mut buffer = SpanBuffer::new();
     for n in 0..6 {
         push_event(&mut buffer, n, &limits);
     }
@@ -73,7 +79,7 @@ fn a_span_keeps_as_many_logs_as_the_limit() {
 #[test]
 fn a_full_span_leaves_tags_out_and_marks_how_many() {
     let limits = Limits::default().span_bytes(100);
-    let mut buffer = SpanBuffer::default();
+    let mut buffer = SpanBuffer::new();
     for n in 0..50 {
         buffer.push_tag(&format!("key-{n:02}"), TagRef::Long(n), &limits);
     }
@@ -87,14 +93,14 @@ fn a_full_span_leaves_tags_out_and_marks_how_many() {
 #[test]
 fn a_tag_set_a_million_times_takes_one_place() {
     let limits = Limits::default().span_bytes(1_000);
-    let mut buffer = SpanBuffer::default();
+    let mut buffer = SpanBuffer::new();
     buffer.push_tag("other", TagRef::Bool(true), &limits);
     let times = if cfg!(miri) { 1_000 } else { 100_000 };
     for n in 0..times {
         assert_eq!(buffer.push_tag("n", TagRef::Long(n), &limits).dropped, 0);
     }
     buffer.seal(&limits);
-    assert!(buffer.keys.has_repeated);
+    assert!(buffer.end(Flags::default(), 0).has_repeated_keys);
     let (bytes, count) = without_repeated_keys(buffer.tags());
     let tags: Vec<_> = Tags::new(&bytes, count as usize)
         .map(|(k, v)| format!("{k}={v}"))
@@ -105,7 +111,7 @@ fn a_tag_set_a_million_times_takes_one_place() {
 #[test]
 fn long_values_and_keys_are_cut() {
     let limits = Limits::default().tag_value_bytes(4).key_bytes(4);
-    let mut buffer = SpanBuffer::default();
+    let mut buffer = SpanBuffer::new();
     let added = buffer.push_tag("longer", TagRef::String("longer"), &limits);
     assert_eq!(added.truncated, 2);
     assert_eq!(
@@ -124,18 +130,45 @@ fn long_values_and_keys_are_cut() {
 
 #[test]
 fn a_tag_that_finds_no_room_reserves_some_for_short_tags() {
-    let (mut buffer, limits) = (SpanBuffer::default(), Limits::default());
+    let (mut buffer, limits) = (SpanBuffer::new(), Limits::default());
     for _ in 0..200 {
-        let before = buffer.tags.capacity();
+        let before = tag_bytes(&buffer).capacity();
         buffer.push_tag("key", TagRef::String("value"), &limits);
-        let room = buffer.tags.capacity() - buffer.tags.len();
+        let room = tag_bytes(&buffer).capacity() - tag_bytes(&buffer).len();
         // If the capacity has changed, this tag found no room.
-        assert!(buffer.tags.capacity() == before || room >= SHORT_TAG_BYTES);
+        assert!(tag_bytes(&buffer).capacity() == before || room >= SHORT_TAG_BYTES);
     }
-    let full = buffer.tags.capacity();
+    let full = tag_bytes(&buffer).capacity();
     buffer.clear();
     for _ in 0..200 {
         buffer.push_tag("key", TagRef::String("value"), &limits);
     }
-    assert_eq!(buffer.tags.capacity(), full);
+    assert_eq!(tag_bytes(&buffer).capacity(), full);
+}
+
+#[test]
+fn the_buffer_of_a_capped_span_takes_a_name_and_nothing_else() {
+    let (mut buffer, limits) = (SpanBuffer::capped(), Limits::default());
+    buffer.begin("name".into(), &limits);
+    push_event(&mut buffer, 1, &limits);
+    assert!(!buffer.push_short_log(Timestamp::from_micros(2), &[field("n", 2)], &limits));
+    let added = [
+        buffer.push_tag("k", TagRef::Long(1), &limits),
+        buffer.push_tags(&[("k", TagRef::Long(1))], &limits),
+        buffer.drop_item(),
+    ];
+    assert_eq!(added, [Added::default(); 3]);
+    let long = "x".repeat(limits.operation_name_bytes + 1);
+    buffer.set_operation_name(long.clone().into());
+    assert!(!buffer.seal(&limits));
+    assert_eq!(
+        buffer.bytes().frame_len(),
+        SpanBuffer::new().bytes().frame_len() + long.len()
+    );
+    assert_eq!(
+        (buffer.tags().count(), buffer.copied_tags()),
+        (0, (Vec::new(), 0))
+    );
+    assert_eq!(buffer.end(Flags::default(), 0).tag_count, 0);
+    assert!(!buffer.is_tags_only() && !buffer.is_name_only());
 }
