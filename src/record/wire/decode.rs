@@ -150,7 +150,7 @@ impl<'a> Iterator for Logs<'a> {
             left: count,
         };
         for _ in 0..count {
-            bytes.raw_tag()?;
+            bytes.skip_tag()?;
         }
         bytes.skip(1)?;
         Some(LogView { timestamp, fields })
@@ -306,40 +306,38 @@ impl<'a> Reader<'a> {
     }
 
     fn tag(&mut self) -> Option<(&'a str, TagRef<'a>)> {
-        let (key, value) = self.raw_tag()?;
-        let value = match value {
-            RawValue::Text(bytes) => TagRef::String(text(bytes)?),
-            RawValue::Other(value) => value,
-        };
-        Some((text(key)?, value))
-    }
-
-    /// Reads a tag whose text nobody has looked at.
-    #[inline]
-    fn raw_tag(&mut self) -> Option<(&'a [u8], RawValue<'a>)> {
         // A copy, which stays in registers until the end.
         let mut rest = self.clone();
         rest.skip(1)?;
-        let key = rest.bytes()?;
-        let codes = rest.array()?;
-        let value = match codes {
-            STRING_TAG => RawValue::Text(rest.bytes()?),
-            LONG_TAG => RawValue::Other(TagRef::Long(rest.zigzag()?)),
-            DOUBLE_TAG => RawValue::Other(TagRef::Double(f64::from_le_bytes(rest.array()?))),
-            TRUE_TAG => RawValue::Other(TagRef::Bool(true)),
-            FALSE_TAG => RawValue::Other(TagRef::Bool(false)),
-            _ => RawValue::Other(TagRef::Binary(rest.bytes()?)),
+        let key = text(rest.bytes()?)?;
+        let value = match rest.array()? {
+            STRING_TAG => TagRef::String(text(rest.bytes()?)?),
+            LONG_TAG => TagRef::Long(rest.zigzag()?),
+            DOUBLE_TAG => TagRef::Double(f64::from_le_bytes(rest.array()?)),
+            TRUE_TAG => TagRef::Bool(true),
+            FALSE_TAG => TagRef::Bool(false),
+            _ => TagRef::Binary(rest.bytes()?),
         };
         rest.skip(1)?;
         *self = rest;
         Some((key, value))
     }
-}
 
-/// The value of a tag, with text as bytes.
-enum RawValue<'a> {
-    Text(&'a [u8]),
-    Other(TagRef<'a>),
+    fn skip_tag(&mut self) -> Option<()> {
+        self.skip(1)?;
+        self.bytes()?;
+        match self.array()? {
+            LONG_TAG => {
+                self.varint()?;
+            }
+            DOUBLE_TAG => self.skip(8)?,
+            TRUE_TAG | FALSE_TAG => {}
+            _ => {
+                self.bytes()?;
+            }
+        }
+        self.skip(1)
+    }
 }
 
 #[cfg(test)]
@@ -385,6 +383,13 @@ mod tests {
             ("l", TagRef::Long(i64::MIN)),
             ("y", TagRef::Binary(&[0, 255])),
         ];
+        let fields = tags.map(|(key, value)| FieldRef { key, value });
+        let mut logs = Vec::new();
+        write_log(&mut logs, Timestamp::from_micros(1), &fields);
+        write_log(&mut logs, Timestamp::from_micros(2), &[]);
+        let times = Logs::new(&logs, 2).map(|log| (log.timestamp.as_micros(), log.fields.count()));
+        assert!(times.eq([(1, tags.len()), (2, 0)]));
+
         let mut out = Vec::new();
         for (key, value) in tags {
             write_tag(&mut out, key, value);
