@@ -9,7 +9,7 @@ use crate::model::{
     Timestamp, TraceId, tags,
 };
 use crate::record::queue::finished_span::FinishedSpan;
-use crate::record::queue::frame::{FrameBytes, FrameHeader, FrameKind};
+use crate::record::queue::frame::{FrameBytes, FrameHeader, FrameKind, ParentReference};
 use crate::record::wire::decode::Tags;
 use crate::record::wire::encode::{write_log, write_reference, write_tag};
 
@@ -100,10 +100,20 @@ impl OwnedSpan {
             let fields: Vec<_> = log.fields.iter().map(FieldRef::from).collect();
             write_log(&mut logs, log.timestamp, &fields);
         }
-        for reference in &self.references {
+        // In the header, where a tracer's span has the reference to its parent.
+        let (parent_reference, others) = match &self.references[..] {
+            [first, others @ ..]
+                if first.trace_id == self.trace_id && Some(first.span_id) == self.parent_id =>
+            {
+                (ParentReference::of(first.kind), others)
+            }
+            others => (ParentReference::None, others),
+        };
+        for reference in others {
             write_reference(&mut references, reference);
         }
         let header = FrameHeader {
+            parent_reference,
             parent_id: self.parent_id,
             start: self.start.as_micros(),
             duration: u64::try_from(self.duration.as_micros()).unwrap_or(u64::MAX),
@@ -116,7 +126,7 @@ impl OwnedSpan {
             operation_name: &self.operation_name,
             tags: &tags,
             references: &references,
-            reference_count: self.references.len() as u32,
+            reference_count: others.len() as u32,
             logs: [&logs, &[]],
             log_count: self.logs.len() as u32,
         };
