@@ -36,8 +36,12 @@ impl Encoding for Otlp {
     fn begin(&mut self, _head: &mut Vec<u8>, _tail: &mut Vec<u8>, _envelope: &Envelope<'_>) {}
 
     fn write_span(&mut self, out: &mut Vec<u8>, span: &FinishedSpan<'_>) {
-        // 128 to 16,383 bytes, as most spans have.
-        write_message(out, 2, 2, |out| write_span(out, span));
+        // Most spans have 128 to 16,383 bytes. The ids, the times and the flags are 72 of them.
+        let bytes = span.frame_bytes();
+        let is_short = bytes.operation_name.len() + bytes.tags.len() + bytes.logs[0].len() < 48;
+        write_message(out, 2, if is_short { 1 } else { 2 }, |out| {
+            write_span(out, span);
+        });
     }
 
     fn write_list_header(&self, head: &mut Vec<u8>, _count: usize, bytes: usize) {
