@@ -30,6 +30,8 @@ mod dev_programs;
 mod endings;
 #[cfg(all(unix, feature = "udp"))]
 mod exits;
+#[cfg(all(target_os = "linux", feature = "udp"))]
+mod footprint;
 #[cfg(all(unix, feature = "udp"))]
 mod fork;
 #[cfg(all(unix, feature = "udp"))]
@@ -114,6 +116,7 @@ fn scenes() -> Vec<Scene> {
         signals(),
         fork_runtime(),
         endings(),
+        footprint(),
     ]
     .concat()
 }
@@ -171,6 +174,18 @@ fn endings() -> Vec<Scene> {
 
 #[cfg(not(feature = "udp"))]
 fn endings() -> Vec<Scene> {
+    Vec::new()
+}
+
+#[cfg(all(target_os = "linux", feature = "udp"))]
+fn footprint() -> Vec<Scene> {
+    scenes! {
+        footprint: [a_tracer_at_rest_has_one_thread_and_two_descriptors],
+    }
+}
+
+#[cfg(not(all(target_os = "linux", feature = "udp")))]
+fn footprint() -> Vec<Scene> {
     Vec::new()
 }
 
