@@ -14,7 +14,7 @@ bytes of an operation name | src/record/wire/limits.rs | .operation_name_bytes
 log records | src/record/wire/limits.rs | .logs
 bytes of all tags, and of all log records | src/record/wire/limits.rs | .span_bytes
 bytes of an error's text that are read | src/span/error_text.rs | MAX_BYTES
-references that can be added after the start | src/record/open/buffer/mod.rs | MAX_LATE_REFERENCES
+references that can be added after the start | src/record/open/buffer/records.rs | MAX_LATE_REFERENCES
 bytes of the list of cut binary values | src/record/wire/truncated_keys.rs | MAX_LIST_BYTES
 open spans of a tracer | src/record/open/slot_limit.rs | DEFAULT
 bytes of finished spans, in the process | src/record/queue/budget.rs | Self::new(
