@@ -29,7 +29,7 @@
 //!  facts                          6      the start of an observed span; then its tags
 //! ```
 //!
-//! The finish copies the header into the frame. The records take 272 bytes more, and the wire bytes that they hold.
+//! The finish copies the header into the frame. The records take 288 bytes more, and the wire bytes that they hold.
 //!
 //! # Vacant, open, finished
 //!
