@@ -13,7 +13,7 @@ use crate::middleware::http::reqwest::{Observed, record_request};
 use crate::middleware::http::settings::{Settings, settings};
 use crate::middleware::http::{names, redact};
 use crate::middleware::side::Side;
-use crate::model::{field, tags};
+use crate::model::{field, otel_tags, tags};
 use crate::scope::active_span;
 use crate::tracer::{Tracer, TracerExt};
 
@@ -124,8 +124,8 @@ impl TracingMiddleware {
     ///
     /// reqwest follows redirects inside of the client, so that all hops share a span. With this policy the span gets a
     /// log record for each: `event=redirect`, `http.status_code`, `http.url` (where it leads) and `http.redirects` (its
-    /// number), and the tag `http.redirects` with the number of all. If `policy` does not follow the last one, it is the
-    /// response.
+    /// number), and the tag `http.redirects` with the number of all. The fields have OpenTelemetry's names if the tracer
+    /// has only those. If `policy` does not follow the last one, it is the response.
     ///
     /// ```
     /// use reqwest::Client;
@@ -155,10 +155,14 @@ fn log_redirect(attempt: &redirect::Attempt<'_>) {
     // The first one is the URL of the request itself.
     let number = attempt.previous().len();
     span.set_tag("http.redirects", number);
+    let (status_key, url_key) = match span.tag_names().has_opentracing() {
+        true => (tags::HTTP_STATUS_CODE, tags::HTTP_URL),
+        false => (otel_tags::HTTP_RESPONSE_STATUS_CODE, otel_tags::URL_FULL),
+    };
     span.log([
         field(tags::EVENT, "redirect"),
-        field(tags::HTTP_STATUS_CODE, attempt.status().as_u16()),
-        field(tags::HTTP_URL, &url),
+        field(status_key, attempt.status().as_u16()),
+        field(url_key, &url),
         field("http.redirects", number),
     ]);
 }

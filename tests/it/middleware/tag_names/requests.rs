@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue, USER_AGENT};
 use http::{Method, Request, StatusCode};
 use http_body_util::{Empty, Full};
+use reqwest::redirect::Policy;
 use reqwest_middleware::ClientBuilder;
 use tower::{ServiceExt, service_fn};
 use tracehound::middleware::{ClientLayer, ServerLayer, TracingMiddleware};
@@ -17,7 +18,8 @@ use tracehound::prelude::*;
 use super::{ALL, assert_tags, tracer};
 use crate::closed_port::closed_port;
 use crate::support::web::{
-    client, get, listener, log_field, of_kind, one_span, reply, reqwest_client, run, spans,
+    client, get, listener, log_field, of_kind, one_span, reply, reqwest_builder, reqwest_client,
+    run, spans,
 };
 
 const WORD: HeaderName = HeaderName::from_static("x-word");
@@ -209,7 +211,7 @@ fn a_request_that_only_looks_like_grpc_has_the_tags_of_http() {
 }
 
 #[test]
-fn a_redirect_is_logged_in_the_vocabulary_of_the_span() {
+pub(in crate::middleware) fn a_redirect_is_logged_in_the_vocabulary_of_the_span() {
     run(async {
         for names in ALL {
             let (tracer, reporter) = tracer(names);
@@ -218,19 +220,30 @@ fn a_redirect_is_logged_in_the_vocabulary_of_the_span() {
                 .route("/here", route(to))
                 .route("/there", route(async || "there"));
             let address = crate::support::web::serve(app).await;
-            let http = ClientBuilder::new(reqwest_client())
+            let each = TracingMiddleware::log_redirects(Policy::default());
+            let http = reqwest_builder().redirect(each).build();
+            let http = ClientBuilder::new(http.expect("a client"))
                 .with(TracingMiddleware::new(tracer))
                 .build();
             let answer = http.get(format!("http://{address}/here")).send().await;
             answer.expect("an answer").text().await.expect("a body");
             let span = one_span(&reporter).await;
-            let (key, other) = match names {
-                TagNames::OpenTelemetry => ("url.full", "http.url"),
-                _ => ("http.url", "url.full"),
-            };
+            let mut urls = ["http.url", "url.full"];
+            let mut statuses = ["http.status_code", "http.response.status_code"];
+            if names == TagNames::OpenTelemetry {
+                urls.reverse();
+                statuses.reverse();
+            }
             let url = format!("http://{address}/there?token=");
-            assert_eq!(log_field(&span, "redirected", key), Some(url), "{names}");
-            assert_eq!(log_field(&span, "redirected", other), None, "{names}");
+            for (event, [key, other], value) in [
+                ("redirected", urls, &*url),
+                ("redirect", urls, &url),
+                ("redirect", statuses, "303"),
+            ] {
+                let told = log_field(&span, event, key);
+                assert_eq!(told.as_deref(), Some(value), "{names}: {event}");
+                assert_eq!(log_field(&span, event, other), None, "{names}: {event}");
+            }
         }
     });
 }
