@@ -99,7 +99,7 @@ fn connecting(span: &OwnedSpan) -> Vec<String> {
 }
 
 #[test]
-fn the_first_request_of_a_connection_logs_how_it_was_made() {
+pub(in crate::middleware) fn the_first_request_of_a_connection_logs_how_it_was_made() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let address = server().await;
@@ -245,7 +245,7 @@ fn a_connection_that_fails_is_logged_with_its_error() {
 }
 
 #[test]
-fn a_look_up_that_fails_is_logged_without_secrets() {
+pub(in crate::middleware) fn a_look_up_that_fails_is_logged_without_secrets() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let client = resolving(&tracer, || {
@@ -360,7 +360,7 @@ where
 }
 
 #[test]
-fn a_handshake_is_told_from_the_connection() {
+pub(in crate::middleware) fn a_handshake_is_told_from_the_connection() {
     run(async {
         let address = server().await;
         let tcp = ["ConnectStart", "ConnectDone"];

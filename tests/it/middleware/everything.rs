@@ -288,7 +288,7 @@ impl fmt::Debug for Panics {
 }
 
 #[test]
-fn a_message_is_recorded_without_its_secrets() {
+pub(in crate::middleware) fn a_message_is_recorded_without_its_secrets() {
     run(async {
         let (tracer, reporter) = tracer();
         tracer.start_span("call").in_scope(|| {

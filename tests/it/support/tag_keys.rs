@@ -1,4 +1,4 @@
-//! The keys of the tags that a test's spans have.
+//! The names that a test's spans have: keys of tags, and events and fields of log records.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use tracehound::model::TagNames;
 use tracehound::reporter::{FinishedSpan, InMemoryReporter, Reporter, WorkerHandle};
 
-/// A reporter that notes the keys of all tags, and hands the spans on to one that keeps them.
+/// A reporter that notes the names on all spans, and hands the spans on to one that keeps them.
 pub(crate) struct KeyNotes {
     spans: InMemoryReporter,
     keys: Arc<Mutex<BTreeSet<String>>>,
@@ -25,7 +25,7 @@ thread_local! {
 }
 
 /// Runs a scene whose tracers, all made on this thread, name tags in this way unless the scene says something else.
-/// Returns the keys of all tags that their spans had.
+/// Returns the keys of all tags that their spans had, and each field of their log records as `event: field`.
 pub(crate) fn keys_of(names: TagNames, scene: impl FnOnce()) -> BTreeSet<String> {
     NOTING.set(Some(Noting {
         names,
@@ -58,8 +58,14 @@ impl Reporter for KeyNotes {
     }
 
     fn report(&mut self, span: &FinishedSpan<'_>) {
-        let keys = span.tags().map(|(key, _)| key.to_string());
-        self.keys.lock().unwrap().extend(keys);
+        let mut keys = self.keys.lock().unwrap();
+        keys.extend(span.tags().map(|(key, _)| key.to_string()));
+        for log in span.logs() {
+            let event = log.fields.clone().find(|(key, _)| *key == "event");
+            let event = event.map_or_else(String::new, |(_, value)| value.to_string());
+            keys.extend(log.fields.map(|(key, _)| format!("{event}: {key}")));
+        }
+        drop(keys);
         self.spans.report(span);
     }
 }

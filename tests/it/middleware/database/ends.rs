@@ -73,7 +73,7 @@ fn a_call_that_succeeds_has_its_span_active_and_leaves_no_mark() {
 }
 
 #[test]
-fn an_error_is_logged_without_the_values_that_it_quotes() {
+pub(in crate::middleware) fn an_error_is_logged_without_the_values_that_it_quotes() {
     let error = || io::Error::other("Duplicate entry 'canary' for key 'canary'");
     let check = |span: &OwnedSpan| {
         assert_eq!(span.tag_text("error"), "true");

@@ -1,4 +1,4 @@
-//! Every tag that the middleware sets has a row in the guide, and every row is set.
+//! Every tag and log field that the middleware sets has a row in the guide, and every row is set.
 
 use std::collections::BTreeSet;
 
@@ -40,14 +40,18 @@ const WAYS: [Scene; 21] = [
 ];
 
 /// Tests that expect OpenTracing's names, with the tags that a way to end does not show.
-const OPENTRACING: [Scene; 31] = [
+const OPENTRACING: [Scene; 37] = [
     answer::a_client_finds_the_trace_of_a_server_that_has_started_another_one,
     attempts::each_attempt_of_a_call_has_a_span_with_its_number,
     attempts::redirects_that_reqwest_follows_itself_are_logged_with_their_number,
+    connect::the_first_request_of_a_connection_logs_how_it_was_made,
+    connect::a_handshake_is_told_from_the_connection,
+    connect::a_look_up_that_fails_is_logged_without_secrets,
     connect::a_span_tells_whether_its_connection_was_used_before,
     forwarded::a_trusted_proxy_tells_the_client_and_the_url,
     forwarded::a_trusted_proxy_tells_how_long_a_request_has_waited,
     everything::everything_shows_queries_headers_and_bodies_without_their_secrets,
+    everything::a_message_is_recorded_without_its_secrets,
     everything::everything_shows_the_metadata_and_the_sizes_of_a_grpc_call,
     server::the_callers_address_is_recorded_if_the_server_tells_it,
     grpc_details::both_sides_count_the_messages_of_every_kind_of_call,
@@ -59,8 +63,10 @@ const OPENTRACING: [Scene; 31] = [
     grpc_details::raw::a_request_that_ends_inside_of_a_message_is_cut,
     grpc_details::raw::bytes_that_are_no_message_end_the_count_of_their_side,
     upgrade::endings::each_ending_has_its_tags,
+    upgrade::raw::both_ends_of_a_connection_tell_their_side_of_it,
     upgrade::sessions::a_share_of_the_messages_has_spans,
     database::a_call_has_the_tags_of_its_database,
+    database::ends::an_error_is_logged_without_the_values_that_it_quotes,
     database::repeats::a_span_with_more_repeats_than_the_limit_is_marked_once,
     database::secrets::secrets_are_hidden_even_if_everything_is_recorded,
     database::redis::a_command_is_a_span_with_its_name_and_its_number_of_keys,
@@ -75,17 +81,21 @@ const OPENTRACING: [Scene; 31] = [
 ];
 
 /// Tests that choose a vocabulary, or try each.
-const MIXED: [Scene; 6] = [
+const MIXED: [Scene; 7] = [
     super::a_statement_is_described_in_each_vocabulary,
     super::a_call_without_a_statement_is_named_after_its_operation_and_its_target,
     requests::a_request_is_described_in_each_vocabulary_on_both_sides,
+    requests::a_redirect_is_logged_in_the_vocabulary_of_the_span,
     requests::an_unknown_method_is_other_and_a_request_without_a_host_has_a_path,
     attempts::attempts_are_numbered_by_the_name_of_opentelemetry_if_the_tracer_says_so,
     database::redis_ends::the_length_of_a_pipeline_is_told_in_each_vocabulary,
 ];
 
-/// Tags that these tests set by themselves.
-const OWN: [&str; 2] = ["item", "shard"];
+/// Tags and events that these tests set by themselves.
+const OWN: [&str; 5] = ["item", "mine", "shard", "handled: event", "read: event"];
+
+/// Log records of the tracer, which the middleware does not write.
+const OF_TRACER: [&str; 3] = ["baggage", "blocking_poll", "dropped Span logs"];
 
 /// The names in a part of the guide.
 struct Table {
@@ -94,6 +104,21 @@ struct Table {
     either: BTreeSet<&'static str>,
     /// Those that the middleware does not set.
     tracer: BTreeSet<&'static str>,
+    logs: Vec<LogRow>,
+}
+
+/// A row of the guide: events, and fields that their records may have.
+struct LogRow {
+    events: Vec<&'static str>,
+    fields: Vec<&'static str>,
+}
+
+impl LogRow {
+    /// Returns whether a name is this field of a record of this row.
+    fn has(&self, name: &str, field: &str) -> bool {
+        let mut events = self.events.iter();
+        events.any(|event| name.split_once(": ") == Some((event, field)))
+    }
 }
 
 impl Table {
@@ -104,7 +129,44 @@ impl Table {
                 | &column("Tags that only OpenTelemetry names", 1),
             either: column("Tags with one name", 1),
             tracer: column("Tags of the tracer", 1),
+            logs: section("Log records")
+                .map(|row| LogRow {
+                    events: names_in(row, 1).collect(),
+                    fields: names_in(row, 2).collect(),
+                })
+                .filter(|row| !row.events.is_empty() && row.events != ["event"])
+                .collect(),
         }
+    }
+
+    /// Returns whether a span with these names of tags may have this name.
+    fn knows(&self, tags: &BTreeSet<&str>, name: &str) -> bool {
+        let is_field = |row: &LogRow| {
+            let mut fields = row.fields.iter().chain(&["event"]);
+            // A field that is a tag, too, may have the tag's other name.
+            fields.any(|field| row.has(name, field)) || tags.iter().any(|tag| row.has(name, tag))
+        };
+        tags.iter().any(|row| fits(name, row)) || self.logs.iter().any(is_field)
+    }
+
+    /// Returns the events, and the fields of rows, that none of the names is.
+    fn unset_logs(&self, seen: &BTreeSet<String>) -> Vec<String> {
+        let is_seen = |row: &LogRow, field| seen.iter().any(|name| row.has(name, field));
+        let rows = self
+            .logs
+            .iter()
+            .filter(|row| !OF_TRACER.contains(&row.events[0]));
+        rows.flat_map(|row| {
+            let events = row
+                .events
+                .iter()
+                .filter(|event| !seen.contains(&format!("{event}: event")));
+            let fields = row.fields.iter().filter(|field| !is_seen(row, field));
+            events
+                .chain(fields)
+                .map(|name| format!("{:?}: {name}", row.events))
+        })
+        .collect()
     }
 
     /// Returns the names that a span may have.
@@ -118,18 +180,26 @@ impl Table {
     }
 }
 
-/// Returns the names in a column of the table under a heading of the guide.
-fn column(heading: &str, column: usize) -> BTreeSet<&'static str> {
+/// Returns the lines under a heading of the guide.
+fn section(heading: &str) -> impl Iterator<Item = &'static str> {
     const GUIDE: &str = include_str!("../../../../docs/guide/names.md");
     let (_, section) = GUIDE
         .split_once(&format!("\n## {heading}\n"))
         .expect("a heading of the guide");
-    let section = section.split("\n## ").next().unwrap_or_default();
-    let cells = section
-        .lines()
-        .filter_map(|line| line.split('|').nth(column));
-    let names = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
-    let names: BTreeSet<_> = names.collect();
+    section.split("\n## ").next().unwrap_or_default().lines()
+}
+
+/// Returns the names in a column of a row.
+fn names_in(row: &'static str, column: usize) -> impl Iterator<Item = &'static str> {
+    let cell = row.split('|').nth(column).unwrap_or_default();
+    cell.split('`').skip(1).step_by(2)
+}
+
+/// Returns the names in a column of the table under a heading of the guide.
+fn column(heading: &str, column: usize) -> BTreeSet<&'static str> {
+    let names: BTreeSet<_> = section(heading)
+        .flat_map(|row| names_in(row, column))
+        .collect();
     assert!(!names.is_empty(), "{heading}");
     names
 }
@@ -143,7 +213,7 @@ fn fits(key: &str, row: &str) -> bool {
 }
 
 #[test]
-fn every_tag_that_is_set_has_a_row_and_every_row_is_set() {
+fn every_name_that_is_set_has_a_row_and_every_row_is_set() {
     let table = Table::read();
     let mut seen = BTreeSet::new();
     let mut unknown = BTreeSet::new();
@@ -158,8 +228,7 @@ fn every_tag_that_is_set_has_a_row_and_every_row_is_set() {
     ];
     for (names, allowed, scenes) in ways.into_iter().chain(others) {
         let allowed = table.allowed(allowed);
-        let is_known =
-            |key: &String| allowed.iter().any(|row| fits(key, row)) || OWN.contains(&&**key);
+        let is_known = |key: &String| table.knows(&allowed, key) || OWN.contains(&&**key);
         for scene in scenes {
             let keys = keys_of(names, scene);
             assert!(!keys.is_empty(), "a scene sets no tags");
@@ -176,4 +245,6 @@ fn every_tag_that_is_set_has_a_row_and_every_row_is_set() {
     let is_set = |row: &&&str| seen.iter().any(|key| fits(key, row));
     let unset: Vec<_> = rows.iter().filter(|row| !is_set(row)).collect();
     assert!(unset.is_empty(), "no scene sets: {unset:#?}");
+    let unset = table.unset_logs(&seen);
+    assert!(unset.is_empty(), "no scene logs: {unset:#?}");
 }

@@ -27,7 +27,7 @@ async fn answer_at_the_end(mut io: Upgraded, _: SessionSpan) {
 }
 
 #[test]
-fn both_ends_of_a_connection_tell_their_side_of_it() {
+pub(in crate::middleware) fn both_ends_of_a_connection_tell_their_side_of_it() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let (client_tracer, client_reporter) = recording_tracer();
