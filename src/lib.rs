@@ -87,12 +87,12 @@
 //!
 //! The guide is in `docs/guide/` of the repository:
 //!
-//! | pages about | |
+//! | for | pages |
 //! |---|---|
-//! | a beginning | the first hour (`first-hour.md`), settings (`configuration.md`), tests (`testing.md`), other tracing crates (`migration.md`), the crate `tracing` (`tracing.md`) |
+//! | beginners | the first hour (`first-hour.md`), settings (`configuration.md`), tests (`testing.md`), other tracing crates (`migration.md`), the crate `tracing` (`tracing.md`) |
 //! | spans | HTTP (`http.md`), databases (`databases.md`), queues (`queues.md`), Thrift and protocols of your own (`thrift.md`), WebSockets (`websocket.md`), log lines (`logs.md`), names of tags (`names.md`) |
 //! | production | sampling (`sampling.md`), headers (`formats.md`), where spans go (`ways-out.md`), proxies and Kubernetes (`deployment.md`), the end of a program (`shutdown.md`), panics (`panics.md`), Lambda (`lambda.md`), forks (`forks.md`) |
-//! | operation | missing traces (`missing-traces.md`), metrics (`metrics.md`), requests that hang (`watching.md`), limits (`limits.md`), tools for language models (`agents.md`) |
+//! | operators | missing traces (`missing-traces.md`), metrics (`metrics.md`), requests that hang (`watching.md`), limits (`limits.md`), tools for language models (`agents.md`) |
 //!
 //! # Feature flags
 //!

@@ -384,7 +384,7 @@ fn a_transaction_on_a_pool_tells_that_it_waits_for_a_connection_and_ends_in_each
 
         idle(pool).await;
         let refused = users.pool(pool).begin_with("BEGIN canary").await;
-        refused.err().expect("no such statement");
+        refused.expect_err("no such statement");
         let [refused] = &ends(&shop)[..] else {
             unreachable!("one span");
         };
