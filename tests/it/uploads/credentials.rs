@@ -136,6 +136,46 @@ fn no_secret_is_shown() {
 }
 
 #[test]
+fn a_secret_that_the_collector_repeats_is_not_shown() {
+    let long = "x".repeat(190); // the secret stands where the text is cut
+    for (answer, shown) in [
+        (
+            "no such token: hunter2hunter2",
+            "no such token: …".to_owned(),
+        ),
+        (
+            "got Authorization: Bearer hunter2hunter2",
+            "got Authorization: …".to_owned(),
+        ),
+        ("hunter2hunter2, hunter2hunter2!", "…, …!".to_owned()),
+        (&format!("{long} hunter2hunter2"), format!("{long} …")),
+    ] {
+        let server = CollectorServer::start(Act::text(401, answer));
+        let sender = sender_to(&server).bearer_token("hunter2hunter2");
+        let shop = Shop::new(sender.expect("loopback"));
+        assert_lost(&shop.finish(1).flush(), DropCause::Rejected);
+        let lines = shop.lines();
+        assert!(lines[0].contains(&format!("({shown})")), "{lines:?}");
+    }
+    for answer in [
+        "no user me with hunter2",
+        "no login me:hunter2",
+        "no bWU6aHVudGVyMg==",
+    ] {
+        let server = CollectorServer::start(Act::text(403, answer));
+        let sender = sender_to(&server).basic_auth("me", "hunter2");
+        let shop = Shop::new(sender.expect("loopback"));
+        assert_lost(&shop.finish(1).flush(), DropCause::Rejected);
+        let line = &shop.lines()[0];
+        assert!(line.contains("it answered 403 (no "), "{line}");
+        assert!(
+            !line.contains("hunter2") && !line.contains("bWU6"),
+            "{line}"
+        );
+    }
+}
+
+#[test]
 fn a_token_with_a_line_break_is_refused() {
     let server = CollectorServer::start(Act::status(202));
     let refused = sender_to(&server).bearer_token("t\r\nx: y");

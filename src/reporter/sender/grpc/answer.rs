@@ -7,30 +7,35 @@ use std::time::Duration;
 
 use tonic::{Code, ConnectError, Status};
 
-use crate::http_client::{one_line, shown};
+use crate::http_client::shown;
 use crate::metrics::DropCause;
 use crate::reporter::sender::grpc::protocol::GrpcProtocol;
-use crate::reporter::sender::upload::{Answer, Malformed, Value, read_fields};
+use crate::reporter::sender::upload::{Answer, Malformed, UploadOptions, Value, read_fields};
 
 /// Returns the fate of a batch whose call ended in an error of the server or of the connection.
-pub(super) fn answer_of(protocol: &GrpcProtocol, port: Option<u16>, status: &Status) -> Answer {
+pub(super) fn answer_of(
+    protocol: &GrpcProtocol,
+    options: &UploadOptions,
+    status: &Status,
+) -> Answer {
     match status.source() {
-        Some(error) => answer_without_status(protocol, port, status, error),
-        None => answer_of_server(protocol, status),
+        Some(error) => answer_without_status(protocol, options.endpoint.port(), status, error),
+        None => answer_of_server(protocol, options, status),
     }
 }
 
 /// Returns the fate of a batch that the server itself has answered.
-fn answer_of_server(protocol: &GrpcProtocol, status: &Status) -> Answer {
+fn answer_of_server(protocol: &GrpcProtocol, options: &UploadOptions, status: &Status) -> Answer {
+    let reason = |cure: &str| reason(options, status, cure);
     let lost = |cause, cure: &str| Answer::Lost {
         cause,
-        reason: reason(status, cure),
+        reason: reason(cure),
     };
     let pause = retry_info(status.details());
     let retry = |cause, cure: &str| Answer::Retry {
         after: pause,
         cause,
-        reason: reason(status, cure),
+        reason: reason(cure),
     };
     match status.code() {
         // These two may come from the client's own deadline, and the server may have taken the batch before.
@@ -42,9 +47,7 @@ fn answer_of_server(protocol: &GrpcProtocol, status: &Status) -> Answer {
             "the answer is too long for one about spans",
         ),
         Code::OutOfRange => retry(DropCause::SendFailed, ""),
-        Code::ResourceExhausted if is_too_large(status) => Answer::TooLarge {
-            reason: reason(status, ""),
-        },
+        Code::ResourceExhausted if is_too_large(status) => Answer::TooLarge { reason: reason("") },
         Code::ResourceExhausted if pause.is_some() || protocol.retries_exhausted => retry(
             DropCause::SendFailed,
             "it has no room; give it more, or sample less",
@@ -76,9 +79,9 @@ fn is_too_large(status: &Status) -> bool {
 }
 
 /// Tells the status, what the server says about it, and the cure.
-fn reason(status: &Status, cure: &str) -> String {
+fn reason(options: &UploadOptions, status: &Status, cure: &str) -> String {
     let code = status.code();
-    let message = one_line(status.message());
+    let message = options.quoted(status.message());
     let message = match message.trim() {
         "" => String::new(),
         message => format!(" ({message})"),

@@ -66,9 +66,9 @@ impl GrpcExchange {
             reason: with_port(port, reason.to_owned()),
         };
         match end {
-            End::Reply(bytes) if self.protocol.is_otlp => answer_of_reply(&bytes),
+            End::Reply(bytes) if self.protocol.is_otlp => answer_of_reply(&bytes, &self.options),
             End::Reply(_) => Answer::Accepted,
-            End::Status(status) => answer_of(self.protocol, port, &status),
+            End::Status(status) => answer_of(self.protocol, &self.options, &status),
             End::NotConnected(error) => answer_without_connection(self.protocol, &error),
             End::TimeIsUp { is_connected: true } => no_answer("no whole answer came in time"),
             End::TimeIsUp { .. } => Answer::Retry {

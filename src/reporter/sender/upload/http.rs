@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::clock::system_time_now;
 use crate::http_client::{
-    Endpoint, HttpProxy, InvalidEndpoint, PostClient, PostError, PostSettings, Reply, one_line,
+    Endpoint, HttpProxy, InvalidEndpoint, PostClient, PostError, PostSettings, Reply,
 };
 use crate::metrics::DropCause;
 use crate::reporter::sender::BatchFormat;
@@ -173,7 +173,7 @@ impl HttpExchange {
                 DropCause::Rejected,
                 &format!("a page of text/html is no receipt; {}", self.if_not_found()),
             ),
-            200..=299 if self.protocol.is_otlp => otlp_answer(reply),
+            200..=299 if self.protocol.is_otlp => otlp_answer(reply, &self.options),
             200..=299 => Answer::Accepted,
             429 | 502..=504 => self.retry(reply),
             500 if self.protocol.retries_500 => self.retry(reply),
@@ -224,8 +224,8 @@ impl HttpExchange {
         let status = reply.status;
         let message = self.protocol.is_otlp.then(|| status_message(&reply.body));
         let message = message.flatten().map_or_else(
-            || one_line(&String::from_utf8_lossy(&reply.body)),
-            |message| one_line(&message),
+            || self.options.quoted(&String::from_utf8_lossy(&reply.body)),
+            |message| self.options.quoted(&message),
         );
         let message = match message.trim() {
             "" => String::new(),
@@ -279,7 +279,7 @@ impl HttpExchange {
 ///
 /// A body that is no `ExportTraceServiceResponse` says no more than the status. One that is not whole may have told of
 /// spans that were not taken.
-fn otlp_answer(reply: &Reply) -> Answer {
+fn otlp_answer(reply: &Reply, options: &UploadOptions) -> Answer {
     if !reply.is_whole {
         return Answer::Lost {
             cause: DropCause::Unknown,
@@ -289,5 +289,5 @@ fn otlp_answer(reply: &Reply) -> Answer {
             ),
         };
     }
-    answer_of_reply(&reply.body)
+    answer_of_reply(&reply.body, options)
 }

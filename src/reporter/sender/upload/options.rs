@@ -1,5 +1,6 @@
 //! The settings that senders of requests have in common.
 
+use std::cmp::Reverse;
 use std::fmt;
 use std::time::Duration;
 
@@ -8,7 +9,9 @@ use base64::engine::general_purpose::STANDARD;
 
 #[cfg(feature = "tls")]
 use crate::http_client::TlsSettings;
-use crate::http_client::{Endpoint, HttpProxy, InvalidEndpoint, InvalidHeader, RequestHeaders};
+use crate::http_client::{
+    Endpoint, HttpProxy, InvalidEndpoint, InvalidHeader, RequestHeaders, one_line,
+};
 
 /// The settings of a sender that uploads.
 ///
@@ -76,6 +79,39 @@ impl UploadOptions {
         Ok(())
     }
 
+    /// Returns what a server says as one short line, without the secrets of the request, which it may repeat.
+    pub(in crate::reporter::sender) fn quoted(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for secret in self.secrets() {
+            if text.contains(&secret) {
+                text = text.replace(&secret, "…");
+            }
+        }
+        one_line(&text)
+    }
+
+    /// Returns the values of secret headers and the parts of them that a server may repeat alone, longest first.
+    fn secrets(&self) -> Vec<String> {
+        let mut secrets = Vec::new();
+        for (_, value) in self.headers.iter().filter(|(_, it)| it.is_sensitive()) {
+            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            let ends = |c: char| c.is_whitespace() || matches!(c, ',' | ';' | '=');
+            let parts = value.split(ends).filter(|part| part.len() >= MIN_PART);
+            secrets.extend(parts.map(str::to_owned));
+            let basic = value.strip_prefix(BASIC);
+            let login = basic.and_then(|login| STANDARD.decode(login).ok());
+            if let Some(login) = login.and_then(|login| String::from_utf8(login).ok()) {
+                let password = login.split_once(':').map(|(_, password)| password);
+                secrets.extend(password.map(str::to_owned));
+                secrets.push(login);
+            }
+            secrets.push(value);
+        }
+        secrets.retain(|secret| secret.len() >= MIN_SECRET);
+        secrets.sort_by_key(|secret| Reverse(secret.len()));
+        secrets
+    }
+
     /// Returns whether nobody on the way can read a request, or the user allows it: the request is encrypted, or stays
     /// on this host. Behind a proxy of another host, `localhost` is the proxy's.
     fn is_private(&self, proxy: Option<&HttpProxy>) -> bool {
@@ -98,5 +134,14 @@ impl fmt::Debug for UploadOptions {
 }
 
 fn basic(user: &str, password: &str) -> String {
-    format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
+    let login = STANDARD.encode(format!("{user}:{password}"));
+    format!("{BASIC}{login}")
 }
+
+const BASIC: &str = "Basic ";
+
+/// The length of a part of a header's value from which it may be the secret. Shorter ones are words such as `Bearer`.
+const MIN_PART: usize = 8;
+
+/// The length of a secret from which it is looked for. A shorter one is part of ordinary words.
+const MIN_SECRET: usize = 4;

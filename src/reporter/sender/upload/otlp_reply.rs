@@ -1,7 +1,7 @@
 //! The fate of a batch, as a receiver of OTLP tells it.
 
-use crate::http_client::one_line;
 use crate::reporter::sender::upload::exchange::Answer;
+use crate::reporter::sender::upload::options::UploadOptions;
 use crate::reporter::sender::upload::protobuf::{Malformed, Value, read_fields};
 
 /// The content of an `ExportTraceServiceResponse`.
@@ -42,11 +42,14 @@ impl OtlpReply {
 }
 
 /// Returns what the reply to a batch that was taken, at least in part, says. Bytes that are no reply say no more.
-pub(in crate::reporter::sender) fn answer_of_reply(bytes: &[u8]) -> Answer {
+pub(in crate::reporter::sender) fn answer_of_reply(
+    bytes: &[u8],
+    options: &UploadOptions,
+) -> Answer {
     match OtlpReply::read(bytes) {
         Some(OtlpReply { rejected, message }) if rejected > 0 => Answer::Partial {
             rejected,
-            reason: match one_line(&message).trim() {
+            reason: match options.quoted(&message).trim() {
                 "" => "it did not take all spans of a batch".to_owned(),
                 message => format!("it did not take all spans of a batch ({message})"),
             },
