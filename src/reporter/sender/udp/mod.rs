@@ -52,7 +52,8 @@ use crate::reporter::sender::{
 /// cannot send any more, as after a change of this host's addresses, the sender opens another one.
 ///
 /// A thread of its own looks up an agent's name when the first batch is sent, again every 30 seconds, and after
-/// refusals. Spans are lost as `no_address` until there is an answer. Of several addresses those of IP version 4 come
+/// refusals. Spans are lost as `no_address` until there is an answer. `localhost` is this host also where the system does
+/// not know the name, as in a container without `/etc/hosts`. Of several addresses those of IP version 4 come
 /// first, and when one refuses, the sender turns to the next.
 ///
 /// ```

@@ -1,7 +1,7 @@
 //! Look-ups of an agent's name on a thread of their own, because a name server may take half a minute to answer.
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
@@ -27,7 +27,10 @@ pub(super) struct Resolver {
 impl Resolver {
     /// Returns a resolver that asks the operating system.
     pub(super) fn system() -> Self {
-        Self::with(|host: &str, port| Ok((host, port).to_socket_addrs()?.collect()))
+        Self::with(|host: &str, port| {
+            let answer = (host, port).to_socket_addrs().map(Iterator::collect);
+            or_loopback(answer, host, port)
+        })
     }
 
     pub(super) fn with(
@@ -89,5 +92,41 @@ impl Resolver {
                 let _ = answer.send(lookup(agent.host(), agent.port()));
             })?;
         Ok(receiver)
+    }
+}
+
+/// Answers for `localhost` if the system cannot: a container made from nothing has no `/etc/hosts`, and the name means
+/// this host all the same (RFC 6761, section 6.3).
+fn or_loopback(
+    answer: io::Result<Vec<SocketAddr>>,
+    host: &str,
+    port: u16,
+) -> io::Result<Vec<SocketAddr>> {
+    let is_localhost = host.eq_ignore_ascii_case("localhost");
+    answer.or_else(|error| match is_localhost {
+        true => Ok(vec![
+            (Ipv4Addr::LOCALHOST, port).into(),
+            (Ipv6Addr::LOCALHOST, port).into(),
+        ]),
+        false => Err(error),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn localhost_is_this_host_where_the_system_does_not_know_the_name() {
+        let unknown = || Err(io::ErrorKind::NotFound.into());
+        for host in ["localhost", "LocalHost"] {
+            let addresses = or_loopback(unknown(), host, 6831).expect(host);
+            let texts: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+            assert_eq!(texts, ["127.0.0.1:6831", "[::1]:6831"]);
+        }
+        assert!(or_loopback(unknown(), "jaeger-agent", 6831).is_err());
+        let known: SocketAddr = ([127, 0, 0, 9], 6831).into();
+        let kept = or_loopback(Ok(vec![known]), "localhost", 6831).expect("as it was");
+        assert_eq!(kept, [known]);
     }
 }
