@@ -64,7 +64,9 @@ pub(super) struct DurationText(pub(super) Duration);
 
 impl<'de> Deserialize<'de> for DurationText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let error = || D::Error::custom("expected a duration with a unit, such as 500ms or 1m30s");
+        let error = || {
+            D::Error::custom("expected a duration with a unit, above zero, such as 500ms or 1m30s")
+        };
         let text = Scalar::deserialize(deserializer)?;
         match text {
             Scalar::Text(text) if !text.trim_ascii().bytes().all(|it| it.is_ascii_digit()) => {
