@@ -280,7 +280,7 @@ impl SpanBuffer {
         }
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(tracehound_loom)))]
     pub(crate) fn memory(&self) -> usize {
         self.records.as_ref().map_or(0, |records| records.memory())
     }
