@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use serde_json::Value as Json;
 use tracehound_interop::Way;
 
 use crate::{

@@ -8,14 +8,11 @@ pub(super) fn warning(name: &str, value: &str) -> Option<String> {
         return None;
     }
     let is_own = name.starts_with("JAEGER_") || name.starts_with("TRACEHOUND_");
-    match nearest(
-        name,
-        if is_own {
-            MOST_LETTERS
-        } else {
-            MOST_LETTERS_OF_OTEL
-        },
-    ) {
+    let most = match is_own {
+        true => MOST_LETTERS,
+        false => MOST_LETTERS_OF_OTEL,
+    };
+    match nearest(name, most) {
         // Other parts of OpenTelemetry have variables that are no settings of ours.
         _ if !is_own && !name.starts_with("OTEL_") => None,
         _ if OF_LOGS.contains(&name) => None,
@@ -40,7 +37,7 @@ fn is_service_link(name: &str, value: &str) -> bool {
         || (name.ends_with("_PORT") && value.contains("://"))
 }
 
-/// Returns the setting whose name differs in the fewest letters, if these are at most so many.
+/// Returns the setting whose name differs in the fewest letters, if these are at most `most`.
 fn nearest(name: &str, most: usize) -> Option<&'static str> {
     let (letters, nearest) = variables()
         .map(|known| (distance(name, known), known))
