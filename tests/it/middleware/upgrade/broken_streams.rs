@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tracehound::metrics::Counter;
@@ -74,6 +74,14 @@ fn answer(request: &str) -> String {
     )
 }
 
+/// Waits for a client, and opens its WebSocket.
+async fn accepted(listener: &TcpListener) -> Peer {
+    let mut peer = Peer(listener.accept().await.expect("a connection").0);
+    let head = peer.head().await;
+    peer.send(answer(&head).as_bytes()).await;
+    peer
+}
+
 #[test]
 fn each_failure_of_a_stream_is_an_ending_of_the_session() {
     let rows = [
@@ -89,12 +97,7 @@ fn each_failure_of_a_stream_is_an_ending_of_the_session() {
             for is_read in [true, false] {
                 let (tracer, reporter) = recording_tracer();
                 let (listener, address) = listener().await;
-                let accepting = async {
-                    let mut peer = Peer(listener.accept().await.expect("a connection").0);
-                    let head = peer.head().await;
-                    peer.send(answer(&head).as_bytes()).await;
-                    peer
-                };
+                let accepting = accepted(&listener);
                 let connecting = async {
                     let stream = Failing {
                         inner: TcpStream::connect(address).await.expect("connected"),
@@ -172,12 +175,7 @@ pub(in crate::middleware) fn a_handshake_of_a_client_ends_in_each_way() {
         if way == Way::Done {
             return run(async {
                 let (listener, address) = listener().await;
-                let accepting = async {
-                    let mut peer = Peer(listener.accept().await.expect("a connection").0);
-                    let head = peer.head().await;
-                    peer.send(answer(&head).as_bytes()).await;
-                    peer
-                };
+                let accepting = accepted(&listener);
                 let connecting = client.connect(format!("ws://{address}/"));
                 let (_peer, opened) = tokio::join!(accepting, connecting);
                 drop(opened.expect("opened"));

@@ -49,6 +49,22 @@ async fn both_end(tracer: &JaegerTracer) {
     until("the end of both spans", || (ended() == 2).then_some(())).await;
 }
 
+/// Waits for the greeting, if there is one, and ends as the peer does in a way.
+async fn listen_and_end(mut peer: Peer, way: Way) {
+    if way != Way::Cancel {
+        let mut greeting = [0; 5];
+        peer.0.read_exact(&mut greeting).await.expect("a greeting");
+    }
+    match way {
+        Way::Error => peer.reset(),
+        Way::Done => {
+            peer.0.shutdown().await.expect("shut down");
+            peer.end().await;
+        }
+        _ => peer.end().await,
+    }
+}
+
 /// Greets, and then ends the work on a WebSocket in a way. Of the first two ways, the peer decides.
 async fn chat(way: Way, mut socket: WebSocket) {
     let greeted = socket.send(Message::text("hello")).await;
@@ -128,18 +144,7 @@ pub(in crate::middleware) fn an_upgrade_of_hyper_ends_in_each_way() {
             peer.send(request.as_bytes()).await;
             let head = peer.head().await;
             assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
-            if way != Way::Cancel {
-                let mut greeting = [0; 5];
-                peer.0.read_exact(&mut greeting).await.expect("a greeting");
-            }
-            match way {
-                Way::Error => peer.reset(),
-                Way::Done => {
-                    peer.0.shutdown().await.expect("shut down");
-                    peer.end().await;
-                }
-                _ => peer.end().await,
-            }
+            listen_and_end(peer, way).await;
             both_end(tracer).await;
         });
     });
@@ -163,18 +168,7 @@ pub(in crate::middleware) fn an_upgrade_of_a_client_of_hyper_ends_in_each_way() 
                 peer.head().await;
                 let head = "HTTP/1.1 101 x\r\nconnection: upgrade\r\nupgrade: pong\r\n\r\n";
                 peer.send(head.as_bytes()).await;
-                if way != Way::Cancel {
-                    let mut greeting = [0; 5];
-                    peer.0.read_exact(&mut greeting).await.expect("a greeting");
-                }
-                match way {
-                    Way::Error => peer.reset(),
-                    Way::Done => {
-                        peer.0.shutdown().await.expect("shut down");
-                        peer.end().await;
-                    }
-                    _ => peer.end().await,
-                }
+                listen_and_end(peer, way).await;
             };
             let layer = ClientLayer::new(tracer.clone()).sessions(Sessions::new());
             let mut client = layer.wrap(client());
