@@ -40,8 +40,8 @@ const QUICK_NANOS: u64 = 10_000;
 mod tests {
     use super::*;
 
-    /// Returns the anchor by looks that take so many nanoseconds each, of which all but one pass before the look at the
-    /// wall clock, and how many looks there were. The ticks begin at wall time 1,000,000.
+    /// Returns the anchor by looks of these durations in nanoseconds, and the number of looks. All but the last nanosecond
+    /// of each pass before the look at the wall clock. The ticks begin at wall time 1,000,000.
     fn anchor_of(durations: &[u64]) -> (i64, usize) {
         let (mut tick, mut looks) = (0, 0);
         let anchor = anchor_by(|| {

@@ -119,7 +119,7 @@ pub fn decode_message(format: MessageFormat, bytes: &[u8]) -> Result<Vec<Receive
 ///
 /// # Errors
 ///
-/// When the body is damaged, or too long, which the flag tells.
+/// Fails with true if the body is too long, and with false if it is damaged.
 pub fn unpack(encoding: &str, body: &[u8], most: usize) -> Result<Vec<u8>, bool> {
     let unpacked = unpacked(Some(encoding), body, most);
     let is_too_long = |why| why == Refusal::TooLong;

@@ -66,7 +66,7 @@ pub(crate) struct TraceStore {
     changes: u64,
     /// The traces by the change that the last span of each was.
     by_change: BTreeMap<u64, TraceId>,
-    /// How many traces were looked at to find those that changed.
+    /// The number of traces that were looked at to find those that changed.
     #[cfg(test)]
     looks: Cell<usize>,
     open: OpenSpans,

@@ -20,7 +20,7 @@ pub(super) struct StoredTrace {
     pub(super) began: u64,
     /// The change that its last span was.
     pub(super) changed: u64,
-    /// How many of the spans are in a picture, or in one that waits for its turn.
+    /// The number of spans that are in a picture, or in one that waits for its turn.
     pub(super) shown: usize,
     /// Whether a parent is missing; `None` if that is not known since the last span.
     is_incomplete: Option<bool>,
@@ -113,10 +113,10 @@ fn size_of_span(span: &ReceivedSpan) -> usize {
     span.size() + size_of::<(SpanId, usize)>()
 }
 
-/// How many processes a trace looks through for one that it can share.
+/// The number of processes that a trace looks through for one that it can share.
 const MAX_PROCESSES: usize = 16;
 /// The tags of a process that is compared with others, and their bytes.
 const MAX_COMPARED_TAGS: usize = 64;
 const MAX_COMPARED_BYTES: usize = 8 << 10;
-/// How many spans of one id a new one is compared with.
+/// The number of spans of one id that a new one is compared with.
 const MAX_OF_ID: usize = 4;

@@ -23,12 +23,12 @@ struct Summaries {
     summaries: Vec<Summary>,
 }
 
-/// What the list of a search says of a trace.
+/// The summary of a trace in the list that a search finds.
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Summary {
     trace_id: String,
-    /// Of the first span without a parent; of the first span if each has one.
+    /// The service of the first span without a parent, or of the first span if each has one.
     root_service_name: String,
     root_operation_name: String,
     /// Times are text, because JavaScript cannot hold all of them.

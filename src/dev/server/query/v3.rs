@@ -126,7 +126,7 @@ pub(super) fn search_of(parameters: &[(String, String)]) -> Result<Search, Refus
         conditions: Conditions {
             service: text(["query.serviceName", "query.service_name"]),
             operation: text(["query.operationName", "query.operation_name"])
-                // Of a user interface of Jaeger, for a while.
+                // A user interface of Jaeger said so for a while.
                 .or_else(|| text(["query.spanName", "query.span_name"])),
             tags: match parameter(parameters, "query.attributes") {
                 Some(text) => tags_of(text)?.into_iter().collect(),

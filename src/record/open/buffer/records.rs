@@ -33,7 +33,7 @@ pub(super) struct Records {
     truncated_keys: TruncatedKeys,
 }
 
-/// What was lost of something that was added.
+/// The losses at something that was added.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Added {
     /// The number of values that were cut.
