@@ -66,7 +66,7 @@
 //! | 6831 UDP | Thrift, compact protocol: Go, Java, Python, C++, this crate |
 //! | 6832 UDP | Thrift, binary protocol: Node |
 //! | 14268 TCP | Thrift by HTTP: `POST /api/traces`; also OTLP and Zipkin, see [`DevOptions::zipkin_port`] |
-//! | 5778 TCP | requests for a sampling strategy: to keep everything, as [`DevOptions::strategies_file`] says, or such as follows the traces ([`DevOptions::adaptive_sampling`]) |
+//! | 5778 TCP | requests for a sampling strategy: one that keeps everything, that of a [file](DevOptions::strategies_file), or one that [follows the traffic](DevOptions::adaptive_sampling) |
 //! | 16699 TCP | a browser; see [`DevServer::query_address`] |
 //!
 //! Bodies may be packed with gzip, deflate or zstd.
@@ -82,9 +82,9 @@
 //!
 //! # Can Jaeger's own user interface read from it?
 //!
-//! The viewer's port answers Jaeger's query API, so the user interface of Jaeger and the data sources of Grafana read
-//! from it, unchanged: give them the address of the viewer as that of the Jaeger. They have to run on this host, or
-//! behind a proxy that asks for `localhost`.
+//! The viewer's port answers Jaeger's query API: give the user interface of Jaeger, or a data source of Grafana, the
+//! address of the viewer as that of the Jaeger. They have to run on this host, or behind a proxy that asks for
+//! `localhost`. Neither is part of the tests; their requests are, and answers are compared with those of real Jaegers.
 //!
 //! | asked for by | paths |
 //! |---|---|
