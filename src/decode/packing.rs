@@ -17,6 +17,7 @@ use crate::decode::Reason;
 ///
 /// Fails if the encoding is not known, if the body was packed twice or is damaged, or, with [`Refusal::TooLong`], if it
 /// is larger than `most` bytes.
+/// The checksum of zstd is not compared, so a change of it or of a text is not seen.
 pub(crate) fn unpacked<'b>(
     encodings: Option<&str>,
     body: &'b [u8],

@@ -39,7 +39,8 @@ pub struct DevTotals {
     /// Received spans that were dropped later to make room for newer traces.
     pub evicted: u64,
     /// Received spans that are alike in all parts to one that the trace has: a client sends a request again if it does
-    /// not learn that it arrived.
+    /// not learn that it arrived. The fifth span of one id, a value that is not a number and a process of many tags are
+    /// not compared.
     pub repeated: u64,
     /// Datagrams and request bodies that could not be read.
     pub undecodable: u64,

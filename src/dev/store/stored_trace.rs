@@ -44,11 +44,16 @@ impl StoredTrace {
 
     /// Returns whether the trace has a span that is alike in all parts. Clients send a request again if they do not learn
     /// that it arrived.
-    pub(super) fn has(&self, span: &OwnedSpan, process: &Process) -> bool {
+    ///
+    /// Compares with a few spans of that id, and large processes not at all: one body may tell of many such spans.
+    pub(super) fn has(&self, span: &OwnedSpan, process: &Arc<Process>) -> bool {
         let id = span.span_id;
         let of_id = self.ids.range((id, 0)..=(id, usize::MAX)).take(MAX_OF_ID);
         let mut spans = of_id.filter_map(|&(_, place)| self.spans.get(place));
-        spans.any(|known| known.span == *span && *known.process == *process)
+        let is_small = is_small(process);
+        let is_alike =
+            |known: &Arc<Process>| Arc::ptr_eq(known, process) || is_small && known == process;
+        spans.any(|known| known.span == *span && is_alike(&known.process))
     }
 
     /// Adds a span, and returns how many bytes it takes.
@@ -80,8 +85,7 @@ impl StoredTrace {
         let same = self.processes.iter().find(is_same);
         // Each span of a batch comes here, so a process that is large is not compared with others.
         let same = same.or_else(|| {
-            let is_small = process.tags.len() <= MAX_COMPARED_TAGS
-                && size_of_tags(&process.tags) <= MAX_COMPARED_BYTES;
+            let is_small = is_small(process);
             let mut known = self.processes.iter().filter(|_| is_small);
             known.find(|known| *known == process)
         });
@@ -106,6 +110,12 @@ impl StoredTrace {
                 .any(|(parent, _)| !ids.contains(&parent))
         })
     }
+}
+
+/// Returns whether a process may be compared with others.
+fn is_small(process: &Process) -> bool {
+    process.tags.len() <= MAX_COMPARED_TAGS
+        && process.service_name.len() + size_of_tags(&process.tags) <= MAX_COMPARED_BYTES
 }
 
 /// Returns about how many bytes a span and its place take.

@@ -319,3 +319,15 @@ fn a_refused_span_may_come_again() {
     );
     assert_eq!(store.bytes, bytes);
 }
+
+#[test]
+fn spans_of_a_large_process_are_known_again_within_a_body_only() {
+    let (mut store, now) = (TraceStore::new(GENEROUS), instant_now());
+    let large = "x".repeat(9_000);
+    for _ in 0..2 {
+        store.insert(batch(&large, [wire(1, 1, 0), wire(1, 1, 0)]), now);
+    }
+    // The processes of two bodies are not compared, because that takes time for each span.
+    assert_eq!(store.totals().repeated, 2);
+    assert_eq!(store.trace(trace_id(1)).expect("held").spans.len(), 2);
+}

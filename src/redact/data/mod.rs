@@ -1,9 +1,12 @@
 //! Hides the secrets in the data of a program: JSON, the fields of a form, the `Debug` text of a value, XML.
 //!
 //! A secret is known by its name, such as `password` or `api_key`. The value after such a name is replaced by `…`, in
-//! any notation, and so is that of a field `value` before it. A string that holds such a name is replaced as well.
-//! Where the end of a value is a guess, the rest of the line is hidden. So too much is hidden at times, and a text that
-//! is cut anywhere shows no secret that the whole text would not show.
+//! any notation. A string that holds such a name is replaced as well. Where the end of a value is a guess, the rest of
+//! the line is hidden. So too much is hidden at times, and a text that is cut anywhere shows no secret that the whole
+//! text would not show.
+//!
+//! A field `value` before the name is hidden, too, in JSON, in the `Debug` text of a struct, and in attributes and
+//! elements. Of a text that is cut before the name, it is hidden in JSON alone.
 
 #[cfg(test)]
 mod tests;
@@ -129,7 +132,7 @@ impl<'t> Hider<'t> {
         let word = self.take(word_end(self.rest));
         if !is_secret_name(word) {
             let is_value = VALUES.iter().any(|value| value.trim_matches('"') == word);
-            let is_hidden = is_value && !self.is_end_tag() && self.is_named_later();
+            let is_hidden = is_value && self.is_named_later() && !self.is_end_tag();
             self.shown.push_str(word);
             return if is_hidden {
                 Name::Word(word)
@@ -233,8 +236,9 @@ impl<'t> Hider<'t> {
     /// Whether the text that has been written ends with the name of an end tag: `</password`.
     fn is_end_tag(&self) -> bool {
         let is_in_name = |c: char| is_in_word(c) || c == ':';
-        self.shown.trim_end_matches(is_in_name).ends_with("</")
-            && self.rest.trim_start().starts_with('>')
+        // In this order: a long run of names is not walked back from each of them.
+        self.rest.trim_start().starts_with('>')
+            && self.shown.trim_end_matches(is_in_name).ends_with("</")
     }
 
     /// Whether the text that has been written ends with the name of a part of a form: `form-data; name="password"`.

@@ -222,8 +222,12 @@ fn a_long_text_of_brackets_is_read_in_time() {
     assert!(data(&text).len() < text.len());
     let text = "\"password\"\"".repeat(10_000);
     assert!(data(&text).len() <= 2 * text.len());
-    for inner in ["{\"value\":", "{\"value\":1},", "\"value\":1,"] {
-        let text = inner.repeat(10_000);
+    let inner = ["{\"value\":", "{\"value\":1},", "\"value\":1,"];
+    for inner in inner
+        .into_iter()
+        .chain(["value:", "value=", "password:value:"])
+    {
+        let text = format!("\"password\":1,{}", inner.repeat(10_000));
         for text in [
             format!("{text}}}"),
             format!("{text}{}", "}".repeat(10_000)),

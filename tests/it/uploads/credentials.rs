@@ -157,13 +157,17 @@ fn a_secret_that_the_collector_repeats_is_not_shown() {
         let lines = shop.lines();
         assert!(lines[0].contains(&format!("({shown})")), "{lines:?}");
     }
-    for answer in [
-        "no user me with hunter2",
-        "no login me:hunter2",
-        "no bWU6aHVudGVyMg==",
+    for (answer, is_by_hand) in [
+        ("no user me with hunter2", false),
+        ("no login me:hunter2", false),
+        ("no login me:hunter2", true),
+        ("no bWU6aHVudGVyMg==", false),
     ] {
         let server = CollectorServer::start(Act::text(403, answer));
-        let sender = sender_to(&server).basic_auth("me", "hunter2");
+        let sender = match is_by_hand {
+            false => sender_to(&server).basic_auth("me", "hunter2"),
+            true => sender_to(&server).header("authorization", "basic bWU6aHVudGVyMg"),
+        };
         let shop = Shop::new(sender.expect("loopback"));
         assert_lost(&shop.finish(1).flush(), DropCause::Rejected);
         let line = &shop.lines()[0];

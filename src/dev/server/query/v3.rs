@@ -33,12 +33,17 @@ pub(super) async fn operations(
 ) -> Response {
     let service = parameter(&parameters, "service").unwrap_or_default();
     let kind = either(&parameters, ["spanKind", "span_kind"]);
-    let found = operations_of(&state.look(TraceStore::traces), service, kind);
+    let found = operations_of(&state.look(TraceStore::traces), service, None);
     // As newer Jaegers have it, whose user interface takes no operation without a kind.
-    let operations = found.iter().map(|operation| match &*operation.span_kind {
-        "" => json!({ "name": operation.name, "spanKind": "internal" }),
-        kind => json!({ "name": operation.name, "spanKind": kind }),
+    let told = found.iter().map(|operation| match &*operation.span_kind {
+        "" => (&*operation.name, "internal"),
+        kind => (&*operation.name, kind),
     });
+    let told: BTreeSet<_> = told
+        .filter(|(_, own)| kind.is_none_or(|kind| kind.is_empty() || kind == *own))
+        .collect();
+    let operations = told.into_iter();
+    let operations = operations.map(|(name, kind)| json!({ "name": name, "spanKind": kind }));
     let operations: Vec<_> = operations.collect();
     answer(StatusCode::OK, &json!({ "operations": operations }))
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 
 #[cfg(feature = "tls")]
 use crate::http_client::TlsSettings;
@@ -98,8 +98,13 @@ impl UploadOptions {
             let ends = |c: char| c.is_whitespace() || matches!(c, ',' | ';' | '=');
             let parts = value.split(ends).filter(|part| part.len() >= MIN_PART);
             secrets.extend(parts.map(str::to_owned));
-            let basic = value.strip_prefix(BASIC);
-            let login = basic.and_then(|login| STANDARD.decode(login).ok());
+            let basic = value.split_once(' ');
+            let basic = basic.filter(|(scheme, _)| scheme.eq_ignore_ascii_case(BASIC));
+            let login = basic.and_then(|(_, login)| {
+                STANDARD_NO_PAD
+                    .decode(login.trim().trim_end_matches('='))
+                    .ok()
+            });
             if let Some(login) = login.and_then(|login| String::from_utf8(login).ok()) {
                 let password = login.split_once(':').map(|(_, password)| password);
                 secrets.extend(password.map(str::to_owned));
@@ -135,10 +140,10 @@ impl fmt::Debug for UploadOptions {
 
 fn basic(user: &str, password: &str) -> String {
     let login = STANDARD.encode(format!("{user}:{password}"));
-    format!("{BASIC}{login}")
+    format!("{BASIC} {login}")
 }
 
-const BASIC: &str = "Basic ";
+const BASIC: &str = "Basic";
 
 /// The length of a part of a header's value from which it may be the secret. Shorter ones are words such as `Bearer`.
 const MIN_PART: usize = 8;

@@ -32,8 +32,8 @@ class Search {
     const isMatch = (span) => has(span.name) || has(trace.serviceName(span)) || span.id === this.wanted
       || inTags(span.tags) || span.logs.some(([, fields]) => inTags(fields));
     this.hits = new Set(this.wanted ? trace.spans.filter(isMatch).map(({ index }) => index) : []);
-    keepInHash("find", text.trim());
     this.mark();
+    keepInHash("find", text.trim());
   }
 
   // Shows the matches in a view from now on.
@@ -74,5 +74,9 @@ function keepInHash(name, value) {
   if (value) told.set(name, value);
   else told.delete(name);
   const hash = told.toString();
-  history.replaceState(history.state, "", hash ? "#" + hash : location.pathname + location.search);
+  try {
+    history.replaceState(history.state, "", hash ? "#" + hash : location.pathname + location.search);
+  } catch {
+    // A page within another one may have no address of its own.
+  }
 }
