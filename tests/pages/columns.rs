@@ -5,7 +5,7 @@ use crate::sources::files;
 /// The number of characters of a line of code that a page of docs.rs shows; a longer line has to be scrolled.
 const COLUMN: usize = 96;
 
-/// The same below a method, a field or a variant, which are indented.
+/// The number of characters of such a line below a method, a field or a variant, which are indented.
 const COLUMN_OF_METHODS: usize = 95;
 
 /// Files whose pages no user sees.

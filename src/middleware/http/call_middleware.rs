@@ -124,8 +124,8 @@ impl TracingMiddleware {
     ///
     /// reqwest follows redirects inside of the client, so that all hops share a span. With this policy the span gets a
     /// log record for each: `event=redirect`, `http.status_code`, `http.url` (where it leads) and `http.redirects` (its
-    /// number), and the tag `http.redirects` with the number of all. The fields have OpenTelemetry's names if the tracer
-    /// has only those. If `policy` does not follow the last one, it is the response.
+    /// number), and the tag `http.redirects` with the number of all. If the tracer writes no names of OpenTracing, the
+    /// fields have OpenTelemetry's. A last redirect that `policy` does not follow is the response.
     ///
     /// ```
     /// use reqwest::Client;

@@ -42,7 +42,8 @@ pub(crate) fn keys_of(names: TagNames, scene: impl FnOnce()) -> BTreeSet<String>
     keys.clone()
 }
 
-/// Returns the names and the reporter of a tracer whose keys are to be noted. Returns `None` outside of a scene.
+/// Returns the vocabulary of the scene that runs, and a reporter that notes the keys of a tracer. Returns `None` if no
+/// scene runs.
 pub(super) fn notes_of(spans: &InMemoryReporter) -> Option<(TagNames, KeyNotes)> {
     NOTING.with_borrow_mut(|noting| {
         let noting = noting.as_mut()?;

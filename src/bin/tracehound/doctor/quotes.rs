@@ -2,8 +2,8 @@
 
 use crate::doctor::spelling::is_known;
 
-/// Returns a warning if the value of a setting's variable is in quotes. A shell removes quotes, and Docker keeps those
-/// of an `--env-file`.
+/// Returns a warning if the value of a setting's variable is in quotes. A shell removes quotes. Docker does not remove
+/// those in the file of `--env-file`.
 pub(super) fn warning(name: &str, value: &str) -> Option<String> {
     (is_known(name) && is_quoted(value)).then(|| {
         format!(

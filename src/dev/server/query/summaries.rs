@@ -1,5 +1,5 @@
-//! `/api/v3/trace-summaries`: the search of newer user interfaces of Jaeger and Grafana, which then read whole traces
-//! one by one.
+//! `/api/v3/trace-summaries`: the search of newer user interfaces of Jaeger and Grafana. They show its list, and read a
+//! whole trace when a user opens it.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
