@@ -48,8 +48,8 @@ pub trait MetricsSource {
 ///
 /// A source of your own writes families by [`counter`](Self::counter), [`gauge`](Self::gauge),
 /// [`summary`](Self::summary) and [`histogram`](Self::histogram). Characters that a name must not have become `_`, and
-/// a label's value is escaped. A family whose name is on the page already is left out, because a page with a family
-/// twice is not valid.
+/// a label's value is escaped. A family whose name is on the page already is left out, and so is a label whose name its
+/// series has already: a scraper refuses a whole page with one of them twice.
 #[derive(Clone, Debug)]
 #[must_use = "`finish` returns the text"]
 pub struct MetricsPage {
@@ -257,6 +257,8 @@ impl MetricsPage {
         }
         let bucket = format!("{name}_bucket");
         for (labels, histogram) in series {
+            let of_bucket = |(label, _): &&(&str, &str)| sanitized(label) == "le";
+            let labels: Vec<_> = labels.iter().filter(|it| !of_bucket(it)).copied().collect();
             let mut count = 0;
             for (n, in_bucket) in histogram.counts.iter().enumerate() {
                 count += in_bucket;
@@ -264,7 +266,7 @@ impl MetricsPage {
                     Some(bound) => Bound::Seconds(bound.as_secs_f64()),
                     None => Bound::Infinite,
                 };
-                self.sample(&bucket, labels, Some(bound), count);
+                self.sample(&bucket, &labels, Some(bound), count);
                 let exemplar = histogram.exemplars.get(n).copied().flatten();
                 if let Some(exemplar) = exemplar.filter(|_| self.format == TextFormat::OpenMetrics)
                 {
@@ -272,7 +274,7 @@ impl MetricsPage {
                 }
                 self.text.push('\n');
             }
-            self.count_and_sum(&name, labels, count, histogram.sum);
+            self.count_and_sum(&name, &labels, count, histogram.sum);
         }
     }
 
@@ -301,9 +303,15 @@ impl MetricsPage {
     ) {
         self.text.push_str(name);
         let mut separator = '{';
+        let mut names: Vec<String> = Vec::new();
         for (label, value) in labels {
+            let name = sanitized(label).replace(':', "_");
+            if names.contains(&name) {
+                continue;
+            }
             self.text.push(separator);
-            self.text.push_str(&sanitized(label).replace(':', "_"));
+            self.text.push_str(&name);
+            names.push(name);
             self.text.push_str("=\"");
             push_escaped(&mut self.text, value, true);
             self.text.push('"');
@@ -447,6 +455,28 @@ mod tests {
              took_sum{a=\"b\"} 60\n\
              took_count{a=\"b\"} 7\n"
         );
+    }
+
+    #[test]
+    fn a_series_has_each_label_once() {
+        let labels: Labels<'_> = &[("a-b", "1"), ("a.b", "2"), ("le", "3"), ("a_b", "4")];
+        let histogram = HistogramView {
+            bounds: &[],
+            counts: &[7],
+            sum: Duration::ZERO,
+            exemplars: &[],
+        };
+        let mut page = MetricsPage::new(TextFormat::Prometheus);
+        page.gauge("queue", "q", [(labels, 7)]);
+        page.histogram("took", "t", [(labels, histogram)]);
+        let page = page.finish();
+        for line in [
+            "queue{a_b=\"1\",le=\"3\"} 7",
+            "took_bucket{a_b=\"1\",le=\"+Inf\"} 7",
+            "took_count{a_b=\"1\"} 7",
+        ] {
+            assert!(page.lines().any(|found| found == line), "{line}: {page}");
+        }
     }
 
     #[test]

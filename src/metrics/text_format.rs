@@ -16,7 +16,8 @@ pub enum TextFormat {
 }
 
 impl TextFormat {
-    /// Returns the format that a scraper asks for: OpenMetrics if its `accept` header names that, else Prometheus'.
+    /// Returns the format that a scraper asks for: OpenMetrics if its `accept` header names that and prefers no other
+    /// text, else Prometheus'.
     ///
     /// ```
     /// use tracehound::metrics::TextFormat;
@@ -26,7 +27,8 @@ impl TextFormat {
     /// assert_eq!(TextFormat::of_accept("*/*"), TextFormat::Prometheus);
     /// ```
     pub fn of_accept(accept: &str) -> Self {
-        if accept.contains("application/openmetrics-text") {
+        let open_metrics = weight(accept, &["application/openmetrics-text"]);
+        if open_metrics > 0.0 && open_metrics >= weight(accept, &["text/plain", "text/*", "*/*"]) {
             Self::OpenMetrics
         } else {
             Self::Prometheus
@@ -38,6 +40,68 @@ impl TextFormat {
         match self {
             Self::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
             Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+}
+
+/// Returns the highest weight of these media types in an `accept` header, 0 if it has none of them.
+fn weight(accept: &str, media_types: &[&str]) -> f64 {
+    let ranges = accept.split(',').map(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        let media_type = parts.next().unwrap_or_default();
+        let weight = parts.find_map(|part| {
+            part.strip_prefix(['q', 'Q'])?
+                .trim_start()
+                .strip_prefix('=')
+        });
+        let weight = weight.map_or(1.0, |weight| weight.trim().parse().unwrap_or(1.0));
+        (media_type, weight)
+    });
+    let is_one = |media_type: &str| {
+        media_types
+            .iter()
+            .any(|known| media_type.eq_ignore_ascii_case(known))
+    };
+    ranges
+        .filter(|(media_type, _)| is_one(media_type))
+        .map(|(_, weight)| weight)
+        .fold(0.0, f64::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scraper_gets_the_format_that_it_prefers() {
+        // The header of Prometheus 3.
+        let prometheus = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,\
+            application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,\
+            text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
+        let lists_text_first = "text/plain;version=0.0.4;q=0.5,application/openmetrics-text;q=0.9";
+        for accept in [
+            prometheus,
+            lists_text_first,
+            "application/openmetrics-text",
+            "Application/OpenMetrics-Text; version=1.0.0; charset=utf-8",
+            "application/openmetrics-text,text/plain",
+            "application/openmetrics-text;q=high",
+        ] {
+            let format = TextFormat::of_accept(accept);
+            assert_eq!(format, TextFormat::OpenMetrics, "{accept}");
+        }
+        for accept in [
+            "",
+            "*/*",
+            "text/html",
+            "text/plain;version=0.0.4;q=1,application/openmetrics-text;q=0.1",
+            "application/openmetrics-text;q=0",
+            "application/openmetrics-text; Q = 0.0, */*",
+            "application/openmetrics-text;q=0.5,text/*",
+            "application/openmetrics-text-2",
+        ] {
+            let format = TextFormat::of_accept(accept);
+            assert_eq!(format, TextFormat::Prometheus, "{accept}");
         }
     }
 }
