@@ -35,6 +35,7 @@ pub(crate) mod color;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub(crate) mod json;
+mod micros;
 pub(crate) mod page;
 mod read_json;
 mod shared_ids;
