@@ -28,8 +28,9 @@ function durationText(micros) {
   if (micros < 1000) return Math.round(micros) + "µs";
   if (micros < 1e6) return digits(micros / 1e3) + "ms";
   if (micros < 60e6) return digits(micros / 1e6) + "s";
-  if (micros < 3600e6) return Math.floor(micros / 60e6) + "m " + Math.round((micros % 60e6) / 1e6) + "s";
-  if (micros < 86400e6) return Math.floor(micros / 3600e6) + "h " + Math.round((micros % 3600e6) / 60e6) + "m";
+  // Cut, not rounded: 119.7 s must not become 1m 60s.
+  if (micros < 3600e6) return Math.floor(micros / 60e6) + "m " + Math.floor((micros % 60e6) / 1e6) + "s";
+  if (micros < 86400e6) return Math.floor(micros / 3600e6) + "h " + Math.floor((micros % 3600e6) / 60e6) + "m";
   return digits(micros / 86400e6) + " days";
 }
 

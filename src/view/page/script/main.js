@@ -10,9 +10,15 @@ function main() {
   if (!data || !place) return;
   const { traces, links } = JSON.parse(data.textContent);
   let viewer;
+  const empty = el("p", { hidden: true }, "The trace has no spans.");
+  place.append(empty);
   const show = (at) => {
     viewer?.close();
-    viewer = new Viewer(decodeTrace(traces[at]), links);
+    viewer = undefined;
+    const trace = decodeTrace(traces[at]);
+    empty.hidden = trace.spans.length > 0;
+    if (!empty.hidden) return;
+    viewer = new Viewer(trace, links);
     place.append(viewer.node);
     viewer.timeline.layOut();
     viewer.goToHash();
