@@ -119,14 +119,14 @@ impl Scalar {
     }
 }
 
-/// Tags: a map, or the list of the Go client.
+/// Tags: a map, or the list of the Go client. A tag whose value is null is none.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(
     untagged,
     expecting = "expected tags as a map, or as a list of `key` and `value`"
 )]
 pub(super) enum TagTexts {
-    Map(BTreeMap<String, Scalar>),
+    Map(BTreeMap<String, Option<Scalar>>),
     List(Vec<TagText>),
 }
 
@@ -135,7 +135,7 @@ pub(super) enum TagTexts {
 #[serde(deny_unknown_fields)]
 pub(super) struct TagText {
     key: String,
-    value: Scalar,
+    value: Option<Scalar>,
 }
 
 impl TagTexts {
@@ -146,7 +146,7 @@ impl TagTexts {
         };
         let pairs = pairs.into_iter();
         pairs
-            .map(|(key, value)| (key, value.into_tag_value()))
+            .filter_map(|(key, value)| Some((key, value?.into_tag_value())))
             .collect()
     }
 }

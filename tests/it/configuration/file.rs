@@ -36,6 +36,7 @@ tags: {zone: eu-1} | tags: [{key: zone, value: eu-1}] | tag zone | "eu-1" | tags
 tags: {shard: 7} | tags: [{key: shard, value: 7}] | tag shard | 7 | tags
 tags: {big: 18446744073709551615} | tags: [{key: big, value: "18446744073709551615"}] | tag big | "18446744073709551615" | tags
 tags: {beta: true} | tags: [{key: beta, value: true}] | tag beta | true | tags
+tags: {zone: a, none: } | tags: [{key: zone, value: a}, {key: none, value: ~}] | tag zone | "a" | tags
 sampler: {type: Const} | sampler: {type: const, param: 1} | sampler | const 1 | sampler.type
 sampler: {type: const, param: false} | sampler: {type: const, param: 0} | sampler | const 0 | sampler.type
 sampler: {type: probabilistic, param: 0.5} | sampler: {type: probabilistic, param: 0.5} | sampler | probabilistic 0.5 | sampler.type
