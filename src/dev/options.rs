@@ -181,8 +181,8 @@ impl DevOptions {
         self
     }
 
-    /// Opens a TCP port for Jaeger's own gRPC, as a collector has it at 14250. If it is taken or 0, the system chooses
-    /// one.
+    /// Opens a TCP port for Jaeger's own gRPC, as a collector has it at 14250: for spans, and for questions about
+    /// sampling strategies. If it is taken or 0, the system chooses one.
     ///
     /// Defaults to no such port.
     #[cfg(feature = "_grpc-receiver")]

@@ -4,6 +4,8 @@
 //! address (DNS rebinding) is refused for its `Host` header, and one that has another origin for its `Origin` or
 //! `Sec-Fetch-Site`.
 
+mod local_pages;
+
 use std::io;
 use std::net::{IpAddr, TcpListener};
 use std::sync::Arc;
@@ -48,11 +50,13 @@ impl Routers {
         strategies: Option<Arc<ServedStrategies>>,
         identity: Identity,
     ) -> Self {
-        let ingest = ingest::routes(state.clone());
+        let ingest = ingest::routes(state.clone())
+            .merge(strategies_at(&["/api/sampling"], strategies.clone()))
+            .layer(from_fn(local_pages::admit));
         let guarded = |router: Router| router.layer(from_fn(guard));
         Self {
-            ingest: guarded(ingest.merge(strategies_at(&["/api/sampling"], strategies.clone()))),
-            grpc: guarded(grpc(state.clone())),
+            ingest: guarded(ingest),
+            grpc: guarded(grpc(state.clone(), strategies.clone())),
             sampling: guarded(strategies_at(&SAMPLING, strategies)),
             query: guarded(viewer(state.clone(), identity)),
         }
@@ -108,7 +112,7 @@ use crate::dev::server::grpc::routes as grpc;
 
 /// No port for gRPC is open.
 #[cfg(not(any(feature = "_grpc-receiver", all(tracehound_fuzz, feature = "tower"))))]
-fn grpc(_: Arc<ServerState>) -> Router {
+fn grpc(_: Arc<ServerState>, _: Option<Arc<ServedStrategies>>) -> Router {
     Router::new()
 }
 
@@ -133,11 +137,8 @@ async fn strategy(
     let (Some((_, service)), None) = (services.next(), services.next()) else {
         return refuse("'service' parameter must be provided once");
     };
-    let answer = match strategies {
-        Some(strategies) => strategies.answer(service).into(),
-        None => KEEP_EVERYTHING.into(),
-    };
-    json_text(StatusCode::OK, answer)
+    let answer = ServedStrategies::answer_of(strategies.as_deref(), service);
+    json_text(StatusCode::OK, answer.into_owned().into())
 }
 
 /// Refuses requests that do not ask for a loopback name or come from another page, and tells browsers to treat answers
@@ -209,8 +210,6 @@ fn is_loopback(authority: &Authority) -> bool {
 
 /// The path at which an agent and a collector answer with strategies.
 const SAMPLING: [&str; 3] = ["/sampling", "/", "/api/sampling"];
-const KEEP_EVERYTHING: &str =
-    r#"{"strategyType":"PROBABILISTIC","probabilisticSampling":{"samplingRate":1}}"#;
 
 /// How many connections a port has at a time. More of them wait.
 const CONNECTIONS: usize = 32;

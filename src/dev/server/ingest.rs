@@ -1,6 +1,9 @@
 //! Spans that come over HTTP, as Jaeger, OpenTelemetry and Zipkin send them.
 
+pub(super) mod otlp_answer;
+
 use std::borrow::Cow;
+use std::future::ready;
 use std::sync::Arc;
 
 use axum::Router;
@@ -25,6 +28,7 @@ pub(super) fn routes(state: Arc<ServerState>) -> Router {
         .route("/api/v2/spans", post(zipkin))
         .route("/api/v1/spans", post(zipkin_v1))
         .layer(DefaultBodyLimit::max(MAX_PACKED))
+        .fallback(|| ready((StatusCode::NOT_FOUND, PATHS)))
         .with_state(state)
 }
 
@@ -40,22 +44,31 @@ async fn thrift(State(state): State<Arc<ServerState>>, headers: HeaderMap, body:
     let taken = take(&state, &headers, body, MAX_BODY, |body| {
         thrift_body(body).map_err(|error| format!("Unable to process request body: {error}"))
     });
-    taken.unwrap_or_else(|| StatusCode::ACCEPTED.into_response())
+    accepted(taken)
 }
 
-/// Takes OTLP in protobuf or JSON. The answer is a message in the same form that rejects nothing.
+/// Takes OTLP in protobuf or JSON. The answer is a message in the same form, with the number of spans that are left out.
 async fn otlp(State(state): State<Arc<ServerState>>, headers: HeaderMap, body: Body) -> Response {
     let media_type = media_type(&headers);
-    let (taken, media_type, answer) = if is_one_of(media_type, &JSON) {
+    let (taken, media_type) = if is_one_of(media_type, &JSON) {
         let taken = take(&state, &headers, body, MAX_JSON, otlp_json_request);
-        (taken, JSON[0], r#"{"partialSuccess":{}}"#)
+        (taken, JSON[0])
     } else if is_one_of(media_type, &PROTOBUF) {
         let taken = take(&state, &headers, body, MAX_BODY, otlp_request);
-        (taken, PROTOBUF[0], "")
+        (taken, PROTOBUF[0])
     } else {
         return not_taken(media_type);
     };
-    taken.unwrap_or_else(|| ([(header::CONTENT_TYPE, media_type)], answer).into_response())
+    match taken {
+        Ok(left_out) => {
+            let answer = match media_type == JSON[0] {
+                true => otlp_answer::json(left_out).into_bytes(),
+                false => otlp_answer::protobuf(left_out),
+            };
+            ([(header::CONTENT_TYPE, media_type)], answer).into_response()
+        }
+        Err(refusal) => *refusal,
+    }
 }
 
 /// Takes version 2 of Zipkin's model, in JSON or protobuf.
@@ -68,7 +81,7 @@ async fn zipkin(State(state): State<Arc<ServerState>>, headers: HeaderMap, body:
     } else {
         return not_taken(media_type);
     };
-    taken.unwrap_or_else(|| StatusCode::ACCEPTED.into_response())
+    accepted(taken)
 }
 
 /// Takes version 1 of Zipkin's model, in JSON or Thrift.
@@ -85,22 +98,31 @@ async fn zipkin_v1(
     } else {
         return not_taken(media_type);
     };
-    taken.unwrap_or_else(|| StatusCode::ACCEPTED.into_response())
+    accepted(taken)
 }
 
-/// Stores the batches of a body. Returns the answer if it is too long or cannot be read, which is counted.
+fn accepted(taken: Result<u64, Box<Response>>) -> Response {
+    match taken {
+        Ok(_) => StatusCode::ACCEPTED.into_response(),
+        Err(refusal) => *refusal,
+    }
+}
+
+/// Stores the batches of a body. Returns the number of spans that are left out, or the answer if the body is too long or
+/// cannot be read, which is counted.
 fn take(
     state: &ServerState,
     headers: &HeaderMap,
     body: Body,
     most: usize,
     read: fn(&[u8]) -> Result<Vec<ReceivedBatch>, Reason>,
-) -> Option<Response> {
+) -> Result<u64, Box<Response>> {
     let answer = match body {
         Ok(body) => match body_of(headers, &body, most).and_then(|body| Ok(read(&body)?)) {
             Ok(batches) => {
+                let left_out = batches.iter().map(|batch| batch.left_out).sum();
                 state.insert(batches);
-                return None;
+                return Ok(left_out);
             }
             Err(error @ Refusal::TooLong) => {
                 (StatusCode::PAYLOAD_TOO_LARGE, format!("{error}\n")).into_response()
@@ -110,7 +132,7 @@ fn take(
         Err(rejection) => rejection.into_response(),
     };
     state.count_undecodable();
-    Some(answer)
+    Err(Box::new(answer))
 }
 
 fn body_of<'b>(headers: &HeaderMap, body: &'b [u8], most: usize) -> Result<Cow<'b, [u8]>, Refusal> {
@@ -147,11 +169,15 @@ fn refuse(why: &str) -> Response {
 /// The body, or why it did not come whole.
 type Body = Result<Bytes, BytesRejection>;
 
+/// The answer to requests at another path: exporters show it to their users.
+const PATHS: &str = "no spans are taken at this path, but OTLP at /v1/traces, Thrift at /api/traces, and Zipkin's formats at \
+     /api/v2/spans and /api/v1/spans\n";
 const THRIFT: [&str; 2] = [
     "application/x-thrift",
     "application/vnd.apache.thrift.binary",
 ];
-const PROTOBUF: [&str; 1] = ["application/x-protobuf"];
+/// The second one is registered since, and some clients send it.
+const PROTOBUF: [&str; 2] = ["application/x-protobuf", "application/protobuf"];
 /// A page in a browser that sends JSON as a beacon says that it is text.
 const JSON: [&str; 2] = ["application/json", "text/plain"];
 

@@ -4,6 +4,7 @@
 mod adaptive;
 mod document;
 
+use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -23,6 +24,14 @@ pub(crate) enum ServedStrategies {
 }
 
 impl ServedStrategies {
+    /// Returns the strategy of a service as JSON. Without strategies every trace is kept.
+    pub(crate) fn answer_of(strategies: Option<&Self>, service: &str) -> Cow<'static, str> {
+        match strategies {
+            Some(strategies) => strategies.answer(service).into(),
+            None => KEEP_EVERYTHING.into(),
+        }
+    }
+
     /// Returns the strategy of a service as JSON, as it is now.
     pub(crate) fn answer(&self, service: &str) -> String {
         match self {
@@ -153,6 +162,8 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
+const KEEP_EVERYTHING: &str =
+    r#"{"strategyType":"PROBABILISTIC","probabilisticSampling":{"samplingRate":1}}"#;
 /// The longest file.
 const MAX_BYTES: u64 = 1024 * 1024;
 

@@ -131,6 +131,8 @@ mod strategy;
 pub use self::fetcher::{CancelFetch, FetchError, MakeFetcher, StrategyFetcher};
 #[cfg(feature = "grpc")]
 pub use self::grpc::GrpcStrategyFetcher;
+#[cfg(feature = "_grpc-receiver")]
+pub(crate) use self::grpc::served;
 pub use self::http::HttpStrategyFetcher;
 pub use self::sampler::RemoteSampler;
 pub use self::state::RemoteSamplerState;

@@ -219,6 +219,67 @@ fn a_page_may_send_json_as_a_beacon() {
     assert_eq!(server.totals().received, 2);
 }
 
+#[test]
+fn a_page_of_this_machine_may_ask_and_send() {
+    let server = server();
+    let otlp = server.otlp_address().unwrap();
+    let ask = |origin: &str| {
+        let question = format!(
+            "OPTIONS /v1/traces HTTP/1.1\r\nHost: {otlp}\r\nOrigin: {origin}\r\n\
+             Access-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: content-type,x-key\r\n\
+             Connection: close\r\n\r\n"
+        );
+        exchange(otlp, question.as_bytes())
+    };
+    let answer = ask("http://localhost:3000");
+    assert_eq!(answer.status, 204);
+    for line in [
+        "access-control-allow-origin: http://localhost:3000",
+        "access-control-allow-methods: post",
+        "access-control-allow-headers: content-type,x-key",
+        "access-control-allow-credentials: true",
+        "vary: origin",
+    ] {
+        assert!(answer.head.contains(line), "{line}: {}", answer.head);
+    }
+    assert_eq!(ask("https://evil.example").status, 403);
+    for (body, status) in [("{}", 200), ("[", 400)] {
+        let request = format!(
+            "POST /v1/traces HTTP/1.1\r\nHost: {otlp}\r\nOrigin: http://localhost:3000\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let answer = exchange(otlp, request.as_bytes());
+        assert_eq!(answer.status, status, "{body}");
+        let line = "access-control-allow-origin: http://localhost:3000";
+        assert!(answer.head.contains(line), "{body}: {}", answer.head);
+    }
+    let answer = post(otlp, "/v1/traces", "application/json", b"{}");
+    assert!(!answer.head.contains("access-control"), "{}", answer.head);
+}
+
+#[test]
+fn spans_without_ids_are_left_out_and_the_answer_says_so() {
+    let server = server();
+    let otlp = server.otlp_address().unwrap();
+    let spans = br#"{"resourceSpans":[{"scopeSpans":[{"spans":[
+        {"traceId":"0000000000000000000000000000000a","spanId":"000000000000000b"},
+        {"traceId":"00000000000000000000000000000000","spanId":"000000000000000c"},{}]}]}]}"#;
+    let answer = post(otlp, "/v1/traces", JSON, spans).json();
+    let partial = &answer["partialSuccess"];
+    assert_eq!(partial["rejectedSpans"], "2", "{answer}");
+    assert!(partial["errorMessage"].is_string(), "{answer}");
+    // Two spans without ids, in protobuf.
+    let spans = b"\x0a\x06\x12\x04\x12\0\x12\0";
+    for media_type in [PROTOBUF, "application/protobuf"] {
+        let answer = post(otlp, "/v1/traces", media_type, spans);
+        assert_eq!(answer.status, 200, "{media_type}");
+        assert!(answer.body.starts_with(b"\x0a\x3b\x08\x02"), "{media_type}");
+    }
+    let totals = server.totals();
+    assert_eq!((totals.received, totals.dropped), (7, 6));
+}
+
 fn upload(
     address: SocketAddr,
     path: &str,

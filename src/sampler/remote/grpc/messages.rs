@@ -1,7 +1,7 @@
-//! The messages of `jaeger.api_v2.SamplingManager`, as far as a client reads them.
+//! The messages of `jaeger.api_v2.SamplingManager`.
 //!
-//! Fields and numbers are those of `sampling.proto` in jaeger-idl. Two fields are left out: `strategyType` (1 of the
-//! response), which that file tells clients to ignore, and `defaultUpperBoundTracesPerSecond`, which nothing uses.
+//! Fields and numbers are those of `sampling.proto` in jaeger-idl. `defaultUpperBoundTracesPerSecond`, which nothing uses,
+//! is left out.
 
 use crate::sampler::remote::reply::{Operation, PerOperation, Probabilistic, RateLimiting, Reply};
 
@@ -13,6 +13,9 @@ pub(super) struct SamplingStrategyParameters {
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct SamplingStrategyResponse {
+    /// 0 for a probability, 1 for a rate. That file tells clients to ignore it; OpenTelemetry's for Java went by it.
+    #[prost(int32, tag = "1")]
+    pub(super) strategy_type: i32,
     #[prost(message, optional, tag = "2")]
     pub(super) probabilistic_sampling: Option<ProbabilisticSamplingStrategy>,
     #[prost(message, optional, tag = "3")]
@@ -89,5 +92,43 @@ impl From<OperationSamplingStrategy> for Operation {
             name: Some(strategy.operation),
             probabilistic_sampling: strategy.probabilistic_sampling.map(Probabilistic::from),
         }
+    }
+}
+
+#[cfg(feature = "_grpc-receiver")]
+impl From<Reply> for SamplingStrategyResponse {
+    fn from(reply: Reply) -> Self {
+        let limit = reply.rate_limiting_sampling;
+        Self {
+            strategy_type: limit.is_some().into(),
+            probabilistic_sampling: reply.probabilistic_sampling.as_ref().map(rate),
+            rate_limiting_sampling: limit.map(|limit| RateLimitingSamplingStrategy {
+                max_traces_per_second: limit.limit.unwrap_or_default() as i32,
+            }),
+            operation_sampling: reply
+                .operation_sampling
+                .map(|of| PerOperationSamplingStrategies {
+                    default_sampling_probability: of.default_rate.unwrap_or_default(),
+                    default_lower_bound_traces_per_second: of.lower_bound.unwrap_or_default(),
+                    per_operation_strategies: of
+                        .operations
+                        .into_iter()
+                        .map(|operation| OperationSamplingStrategy {
+                            operation: operation.name.unwrap_or_default(),
+                            probabilistic_sampling: operation
+                                .probabilistic_sampling
+                                .as_ref()
+                                .map(rate),
+                        })
+                        .collect(),
+                }),
+        }
+    }
+}
+
+#[cfg(feature = "_grpc-receiver")]
+fn rate(probability: &Probabilistic) -> ProbabilisticSamplingStrategy {
+    ProbabilisticSamplingStrategy {
+        sampling_rate: probability.rate.unwrap_or_default(),
     }
 }

@@ -1,6 +1,8 @@
 //! Strategies from a Jaeger backend over gRPC.
 
 mod messages;
+#[cfg(feature = "_grpc-receiver")]
+pub(crate) mod served;
 
 use std::error::Error;
 use std::fmt;
@@ -36,6 +38,7 @@ use crate::sampler::remote::{
 /// | Jaeger 2, extension `remote_sampling` | 5779 |
 /// | Jaeger 1, collector | 14250 |
 /// | OpenTelemetry Collector, extension `jaegerremotesampling` | 14250 |
+/// | `tracehound dev` | 14250 |
 ///
 /// Port 14250 of Jaeger 2 takes spans only.
 ///
