@@ -249,6 +249,77 @@ fn a_request_of_2026_07_speaks_for_itself() {
 }
 
 #[test]
+fn a_client_of_march_2025_may_send_a_list() {
+    let server = start();
+    let query = server.query_address();
+    let ping = |id: u32| format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#);
+    let note = r#"{"jsonrpc":"2.0","method":"notifications/cancelled"}"#;
+    let first = r#"{"jsonrpc":"2.0","id":3,"method":"initialize"}"#;
+    let list = format!("[{},{note},7,{first},{}]", ping(1), ping(2));
+    let answer = post(query, PATH, "application/json", list.as_bytes());
+    assert_eq!(answer.status, 200);
+    let answers = answer.json();
+    assert_eq!(answers.as_array().unwrap().len(), 4, "{answers}");
+    assert_eq!(
+        (&answers[0]["id"], &answers[3]["id"]),
+        (&json!(1), &json!(2))
+    );
+    assert_eq!(answers[1]["error"]["code"], -32_600);
+    assert_eq!(
+        (&answers[2]["id"], &answers[2]["error"]["code"]),
+        (&json!(3), &json!(-32_600))
+    );
+    let notes = format!("[{note},{note}]");
+    assert_eq!(
+        post(query, PATH, "application/json", notes.as_bytes()).status,
+        202
+    );
+    let many = format!("[{}]", vec![ping(1); 17].join(","));
+    assert_eq!(
+        post(query, PATH, "application/json", many.as_bytes()).status,
+        400
+    );
+    for (version, status) in [
+        ("2025-03-26", 200),
+        ("2025-06-18", 400),
+        ("2026-07-28", 400),
+    ] {
+        let list = format!("[{}]", ping(1));
+        let request = format!(
+            "POST {PATH} HTTP/1.1\r\nHost: {query}\r\nConnection: close\r\nContent-Type: application/json\r\n\
+             MCP-Protocol-Version: {version}\r\nContent-Length: {}\r\n\r\n{list}",
+            list.len(),
+        );
+        assert_eq!(
+            exchange(query, request.as_bytes()).status,
+            status,
+            "{version}"
+        );
+    }
+}
+
+#[test]
+fn parameters_that_are_null_count_as_absent() {
+    let server = start();
+    for (method, code) in [
+        ("ping", None),
+        ("tools/list", None),
+        ("initialize", Some(-32_602)),
+    ] {
+        let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":null}}"#);
+        let answer = post(
+            server.query_address(),
+            PATH,
+            "application/json",
+            body.as_bytes(),
+        );
+        assert_eq!(answer.status, 200, "{method}");
+        let found = answer.json()["error"]["code"].as_i64();
+        assert_eq!(found, code, "{method}");
+    }
+}
+
+#[test]
 fn messages_that_are_no_requests_are_refused() {
     let server = start();
     let query = server.query_address();
@@ -261,11 +332,6 @@ fn messages_that_are_no_requests_are_refused() {
         (&deep, 400, -32_700),
         ("[]", 400, -32_600),
         ("null", 400, -32_600),
-        (
-            r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#,
-            400,
-            -32_600,
-        ),
         (r#"{"id":1,"method":"ping"}"#, 400, -32_600),
         (r#"{"jsonrpc":"1.0","id":1,"method":"ping"}"#, 400, -32_600),
         (

@@ -61,6 +61,13 @@ impl Era {
     }
 }
 
+/// Returns whether a body may be a list of messages. Of all versions that of March 2025 alone has them, and clients of it
+/// need not name it.
+pub(super) fn has_batches(headers: &HeaderMap) -> bool {
+    let version = header(headers, VERSION_HEADER);
+    version.is_ok_and(|version| version.is_none_or(|version| version == "2025-03-26"))
+}
+
 /// Returns all versions that are served, the newest first.
 pub(super) fn versions() -> Vec<&'static str> {
     [&MODERN_VERSIONS[..], &LEGACY_VERSIONS[..]].concat()

@@ -30,9 +30,7 @@ pub(super) enum Id {
 
 impl Message {
     /// Reads a message. An error has the id, as far as that could be read.
-    pub(super) fn read(body: &[u8]) -> Result<Self, (Option<Id>, Problem)> {
-        let value = serde_json::from_slice(body)
-            .map_err(|error| (None, Problem::parse(&error.to_string())))?;
+    pub(super) fn of(value: Value) -> Result<Self, (Option<Id>, Problem)> {
         let Value::Object(mut members) = value else {
             return Err((None, Problem::request("a message is one JSON object")));
         };
@@ -55,7 +53,8 @@ impl Message {
             );
         };
         let params = match members.remove("params") {
-            None => Map::new(),
+            // Clients that have no parameters write null, too.
+            None | Some(Value::Null) => Map::new(),
             Some(Value::Object(params)) => params,
             Some(_) => return refuse(id, "params must be an object"),
         };
@@ -85,7 +84,8 @@ impl Problem {
         }
     }
 
-    fn parse(why: &str) -> Self {
+    /// Reports a body that is no JSON.
+    pub(super) fn parse(why: &serde_json::Error) -> Self {
         Self::new(PARSE_ERROR, &format!("the message is no JSON: {why}"))
     }
 

@@ -1,8 +1,9 @@
 //! `/api/ai/mcp/`: tools by which a language model reads traces, over the Model Context Protocol.
 //!
 //! The tools have the names, arguments and results of Jaeger's own MCP server. The transport is streamable HTTP: each
-//! message is a POST, and its answer is one JSON object. No session is kept. Clients of both eras of the protocol are
-//! served: since 2026-07-28 each request says its version, before that a client began with `initialize`.
+//! message is a POST, and its answer is one JSON object. The version that knows lists of messages may send them. No
+//! session is kept. Clients of both eras of the protocol are served: since 2026-07-28 each request says its version,
+//! before that a client began with `initialize`.
 
 mod allowance;
 mod era;
@@ -22,7 +23,7 @@ use serde_json::{Map, Value, json};
 
 use crate::dev::server::state::ServerState;
 use crate::dev::server::viewer::answer::json as json_answer;
-use crate::dev::server::viewer::mcp::era::{Era, LEGACY, LEGACY_VERSIONS, versions};
+use crate::dev::server::viewer::mcp::era::{Era, LEGACY, LEGACY_VERSIONS, has_batches, versions};
 use crate::dev::server::viewer::mcp::message::{Id, Message, Problem, Request};
 use crate::dev::server::viewer::mcp::tools::{call, tool_list};
 
@@ -57,26 +58,68 @@ async fn receive(
             problem.with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE),
         );
     }
-    let request = match Message::read(&body) {
+    match serde_json::from_slice(&body) {
+        Ok(Value::Array(messages)) if has_batches(&headers) && !messages.is_empty() => {
+            respond_to_all(&state, &headers, messages)
+        }
+        Ok(message) => match respond(&state, &headers, Message::of(message)) {
+            Some((status, answer)) => json_answer(status, &answer),
+            None => StatusCode::ACCEPTED.into_response(),
+        },
+        Err(error) => refuse(None, Problem::parse(&error)),
+    }
+}
+
+/// Answers a list of messages with the list of their answers.
+fn respond_to_all(state: &ServerState, headers: &HeaderMap, messages: Vec<Value>) -> Response {
+    if messages.len() > MAX_BATCH {
+        let why = format!("a list has at most {MAX_BATCH} messages");
+        return refuse(None, Problem::request(why));
+    }
+    let answers = messages.into_iter().filter_map(|message| {
+        let message = match Message::of(message) {
+            Ok(Message::Request(Request { id, method, .. })) if method == "initialize" => Err((
+                Some(id),
+                Problem::request("initialize is no part of a list"),
+            )),
+            message => message,
+        };
+        respond(state, headers, message).map(|(_, answer)| answer)
+    });
+    let answers: Vec<_> = answers.collect();
+    match answers.is_empty() {
+        true => StatusCode::ACCEPTED.into_response(),
+        false => json_answer(StatusCode::OK, &answers),
+    }
+}
+
+/// Returns the answer to a message with its status, or `None` if the message wants no answer.
+fn respond(
+    state: &ServerState,
+    headers: &HeaderMap,
+    message: Result<Message, (Option<Id>, Problem)>,
+) -> Option<(StatusCode, Value)> {
+    let refusal = |id, problem: Problem| Some((problem.status, problem.into_json(id)));
+    let request = match message {
         Ok(Message::Request(request)) => request,
-        Ok(Message::Notification) => return StatusCode::ACCEPTED.into_response(),
-        Err((id, problem)) => return refuse(id, problem),
+        Ok(Message::Notification) => return None,
+        Err((id, problem)) => return refusal(id, problem),
     };
-    let era = match Era::of(&headers, &request) {
+    let era = match Era::of(headers, &request) {
         Ok(era) => era,
-        Err(problem) => return refuse(Some(request.id), problem),
+        Err(problem) => return refusal(Some(request.id), problem),
     };
-    match answer(&state, era, &request) {
+    match answer(state, era, &request) {
         Ok(mut result) => {
             era.complete(&mut result);
             let answer = json!({"jsonrpc": "2.0", "id": request.id, "result": result});
-            json_answer(StatusCode::OK, &answer)
+            Some((StatusCode::OK, answer))
         }
         // Clients of the earlier era read an error only in an answer that succeeds.
         Err(problem) if era == Era::Legacy => {
-            refuse(Some(request.id), problem.with_status(StatusCode::OK))
+            refusal(Some(request.id), problem.with_status(StatusCode::OK))
         }
-        Err(problem) => refuse(Some(request.id), problem),
+        Err(problem) => refusal(Some(request.id), problem),
     }
 }
 
@@ -93,7 +136,8 @@ fn answer(state: &ServerState, era: Era, request: &Request) -> Result<Map<String
         ("initialize", Era::Legacy) => initialize(params)?,
         ("ping", Era::Legacy) => json!({}),
         ("tools/list", era) => {
-            if params.get("cursor").is_some_and(|cursor| !cursor.is_null()) {
+            let is_none = |cursor: &Value| cursor.is_null() || cursor == "";
+            if !params.get("cursor").is_none_or(is_none) {
                 return Err(Problem::params(
                     "the list of tools has one page, so no cursor is known",
                 ));
@@ -154,5 +198,7 @@ const INSTRUCTIONS: &str = "An embedded Jaeger agent holds the newest traces of 
 
 /// The bytes of the longest message. The longest useful one has a few hundred.
 const MAX_BODY: usize = 64 << 10;
+/// The messages of the longest list. Each may have an answer of some hundred kilobytes.
+const MAX_BATCH: usize = 16;
 /// How long a client may keep the list of tools, which a server has for its whole life.
 const TTL_MS: u64 = 60_000;
