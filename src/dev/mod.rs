@@ -126,6 +126,7 @@
 
 mod error;
 mod options;
+pub(crate) mod otlp_file;
 mod printing;
 pub(crate) mod server;
 pub(crate) mod store;
@@ -134,6 +135,7 @@ mod tracer;
 
 pub use error::DevError;
 pub use options::{DevOptions, Waterfall};
+pub use otlp_file::InvalidOtlpJson;
 pub use server::DevServer;
 pub use store::DevTotals;
 pub(crate) use tracer::{FLUSH_INTERVAL, parts, tracer};

@@ -187,6 +187,29 @@ fn a_reader_that_has_seen_enough_is_no_error() {
     assert_eq!(ended.code, Some(0), "{ended:#?}");
 }
 
+#[test]
+fn a_file_of_an_opentelemetry_collector_is_shown() {
+    let line = |id: &str, parent: &str, name: &str| {
+        format!(
+            r#"{{"resourceSpans":[{{"resource":{{"attributes":[{{"key":"service.name","value":{{"stringValue":"shop"}}}}]}},
+            "scopeSpans":[{{"spans":[{{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"{id}","parentSpanId":"{parent}",
+            "name":"{name}","startTimeUnixNano":"1700000000000000000","endTimeUnixNano":"1700000000002500000"}}]}}]}}]}}"#
+        )
+        .replace('\n', "")
+    };
+    let first = line("eee19b7ec3c1b174", "", "checkout");
+    let second = line("eee19b7ec3c1b175", "eee19b7ec3c1b174", "charge");
+    let file = File::new("otlp.json", &format!("{first}\n{second}\n"));
+    let ended = run(&["open", file.path()]);
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    ended.assert_line(&["checkout", "trace 5b8e", "2 spans"]);
+    ended.assert_line(&["shop", "charge", "2.5ms"]);
+    let file = File::new("cut.json", &format!("{first}\n{}", &second[..100]));
+    let ended = run(&["open", file.path()]);
+    assert_eq!(ended.code, Some(2), "{ended:#?}");
+    assert!(ended.errors.contains("line 2"), "{ended:#?}");
+}
+
 const TRACE: &str = r#"{"data": [{
     "traceID": "7f3c00000000a91e",
     "processes": {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use tracehound::view::Trace;
 
-/// Reads the traces of a file of Jaeger's JSON, or of standard input for `-`.
+/// Reads the traces of a file of Jaeger's JSON or of OTLP's, or of standard input for `-`.
 pub(crate) fn traces(path: &Path) -> Result<Vec<Trace>, String> {
     traces_up_to(path, MOST_BYTES)
 }
@@ -20,7 +20,13 @@ pub(crate) fn traces_up_to(path: &Path, most: u64) -> Result<Vec<Trace>, String>
     }
     let text = String::from_utf8(bytes).map_err(|_| format!("{name}: not UTF-8"))?;
     let text = text.trim_start_matches('\u{feff}');
-    Trace::from_json(text).map_err(|error| format!("{name}: {error}"))
+    let is_otlp = || text.contains("resourceSpans") || text.contains("resource_spans");
+    match Trace::from_json(text) {
+        Err(_) if is_otlp() => {
+            Trace::from_otlp_json(text).map_err(|error| format!("{name}: {error}"))
+        }
+        read => read.map_err(|error| format!("{name}: {error}")),
+    }
 }
 
 /// Reads at most one byte more than is allowed.

@@ -32,9 +32,9 @@ pub(crate) enum Command {
     Decode(DecodeOptions),
     /// Print a trace from a running viewer or Jaeger
     Trace(TraceOptions),
-    /// Show the traces in a file of Jaeger's JSON
+    /// Show the traces in a file of Jaeger's JSON or of OTLP's
     Open(OpenOptions),
-    /// Send the traces in a file of Jaeger's JSON to a backend
+    /// Send the traces in a file of Jaeger's JSON or of OTLP's to a backend
     Replay(ReplayOptions),
     /// Send a steady load to a backend, and count what was lost
     Bench(BenchOptions),
@@ -148,7 +148,7 @@ pub(crate) struct DecodeOptions {
 
 #[derive(Args, Debug)]
 pub(crate) struct TraceOptions {
-    /// Trace id: 1 to 32 hex digits
+    /// Trace id: 1 to 32 hex digits; or the address of the page of a trace
     #[arg(required_unless_present = "last", conflicts_with = "last")]
     pub(crate) id: Option<String>,
     /// The trace that started last
@@ -188,7 +188,7 @@ pub(crate) enum Format {
 
 #[derive(Args, Debug)]
 pub(crate) struct OpenOptions {
-    /// File of Jaeger's JSON; `-` reads standard input
+    /// File of Jaeger's JSON or of OTLP's; `-` reads standard input
     pub(crate) file: PathBuf,
     /// Show only the trace with this id
     #[arg(long, value_name = "ID")]
@@ -202,7 +202,7 @@ pub(crate) struct OpenOptions {
 
 #[derive(Args, Debug)]
 pub(crate) struct ReplayOptions {
-    /// File of Jaeger's JSON; `-` reads standard input
+    /// File of Jaeger's JSON or of OTLP's; `-` reads standard input
     pub(crate) file: PathBuf,
     /// Address to send to
     #[arg(long, long_help = TO_HELP)]
@@ -221,7 +221,7 @@ pub(crate) struct BenchOptions {
     #[arg(long_help = TO_HELP)]
     pub(crate) to: Target,
     /// Spans a second
-    #[arg(long, default_value_t = 1_000)]
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rate: u32,
     /// Seconds that it takes
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]

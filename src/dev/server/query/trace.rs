@@ -1,6 +1,5 @@
 //! `/api/traces/{id}`: one trace, and traces of a file.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -8,13 +7,13 @@ use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 
-use crate::decode::{ReceivedBatch, otlp_json_request};
+use crate::decode::otlp_json_request;
+use crate::dev::otlp_file::traces;
 use crate::dev::server::query::value::{number, trace_id, truth};
 use crate::dev::server::query::{Parameters, Refusal, answer};
 use crate::dev::server::state::ServerState;
-use crate::model::TraceId;
+use crate::view::Trace;
 use crate::view::json::{Envelope, TraceJson};
-use crate::view::{ReceivedSpan, Trace};
 
 pub(super) async fn get(
     State(state): State<Arc<ServerState>>,
@@ -53,7 +52,8 @@ pub(super) async fn transform(Query(parameters): Parameters, body: Bytes) -> Res
             return Refusal::bad(why).into_response();
         }
     };
-    let traces = traces(batches);
+    let traces = traces(batches).into_iter().map(Trace::with_own_ids);
+    let traces: Vec<_> = traces.collect();
     let traces = traces.iter().map(TraceJson::new).collect();
     answer(&parameters, &Envelope::found(traces, Vec::new()))
 }
@@ -67,24 +67,6 @@ fn find(state: &ServerState, id: &str, parameters: &[(String, String)]) -> Resul
     let trace = id.and_then(|id| state.look(|store| store.trace(id)));
     let trace = trace.ok_or_else(Refusal::not_found)?;
     Ok(if is_raw { trace } else { trace.with_own_ids() })
-}
-
-/// Returns the traces of batches, in the order of their ids.
-fn traces(batches: Vec<ReceivedBatch>) -> Vec<Trace> {
-    let mut traces: BTreeMap<TraceId, Trace> = BTreeMap::new();
-    for batch in batches {
-        for span in batch.spans {
-            let trace_id = span.trace_id;
-            let trace = traces.entry(trace_id).or_insert_with(|| Trace {
-                trace_id,
-                spans: Vec::new(),
-                open: Vec::new(),
-            });
-            let process = batch.process.clone();
-            trace.spans.push(Arc::new(ReceivedSpan { span, process }));
-        }
-    }
-    traces.into_values().map(Trace::with_own_ids).collect()
 }
 
 const NO_ARCHIVE: &str = "archive span storage was not configured";

@@ -38,8 +38,11 @@ pub(super) fn viewer(state: Arc<ServerState>, identity: Identity) -> Router {
     Router::new()
         .route(peer::PATH, get(identity))
         .route("/", get(search::show))
+        // Links to a Jaeger lead here and to the graph by other names.
+        .route("/search", get(search::show))
         .route("/live", get(live::show))
         .route("/graph", get(graph::show))
+        .route("/dependencies", get(graph::show))
         .route("/compare", get(compare::show))
         .route("/open-spans", get(open_page::show))
         .route("/trace/{id}", get(trace_page::show))
