@@ -5,7 +5,15 @@ use crate::support::{Ended, program, run};
 
 #[test]
 fn each_part_of_a_header_is_explained() {
-    let rows: [(&[&str], &[&[&str]]); 9] = [
+    let rows: [(&[&str], &[&[&str]]); 11] = [
+        (
+            &["TRACEPARENT=00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"],
+            &[&["version", "current"], &["decision", "sampled"]],
+        ),
+        (
+            &["baggage: user=ada"],
+            &[&["trace id", "none"], &["decision", "open"]],
+        ),
         (
             &["uber-trace-id: 7f3c:1:0:3"],
             &[

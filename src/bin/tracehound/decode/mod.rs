@@ -107,7 +107,7 @@ fn of_context(context: &SpanContext) -> Vec<Part> {
         ("debug", "kept, and no sampler or limit may drop it")
     } else if context.is_sampled() {
         ("sampled", "the whole trace is kept")
-    } else if context.is_sampling_final() {
+    } else if context.trace_id().is_some() && context.is_sampling_final() {
         (
             "not sampled",
             "no service records it, so the trace is nowhere",
@@ -144,6 +144,13 @@ fn header(argument: &str) -> (String, String) {
         && is_known(&name.to_ascii_lowercase())
     {
         return (name.to_ascii_lowercase(), value.trim().to_owned());
+    }
+    // As in a variable of the environment: `TRACEPARENT=00-…`.
+    if let Some((name, value)) = argument.split_once('=') {
+        let name = name.trim().to_ascii_lowercase().replace('_', "-");
+        if is_known(&name) {
+            return (name, value.trim().to_owned());
+        }
     }
     let value = argument.trim();
     (guess(value).to_owned(), value.to_owned())
