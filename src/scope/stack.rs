@@ -93,6 +93,8 @@ thread_local! {
     static STACK: RefCell<ManuallyDrop<Stack>> = const { RefCell::new(ManuallyDrop::new(Stack::new())) };
     /// Number of entries. If it is 0, the stack is not touched.
     static DEPTH: Cell<usize> = const { Cell::new(0) };
+    /// Number of entries that are deferred spans.
+    static DEFERRED: Cell<usize> = const { Cell::new(0) };
     static IS_ENDING: Cell<bool> = const { Cell::new(false) };
     /// Destroyed when the thread ends, if the thread has had a scope.
     static END: End = const { End };
@@ -111,7 +113,12 @@ impl Drop for End {
 
 /// Puts an entry on top and returns its id. Returns `None` if the stack is in use, which a correct caller never sees.
 pub(crate) fn push(active: Active) -> Option<u64> {
-    push_made(foreign::mark(), || active)
+    let is_deferred = matches!(active, Active::Deferred(_));
+    let id = push_made(foreign::mark(), || active)?;
+    if is_deferred {
+        DEFERRED.set(DEFERRED.get() + 1);
+    }
+    Some(id)
 }
 
 /// Like [`push`], for a span, which is one word to move: an entry has nine.
@@ -190,7 +197,11 @@ fn remove_entry(id: u64) -> Option<Entry> {
         }
         removed
     });
-    removed.flatten()
+    let removed = removed.flatten();
+    if let Some((Active::Deferred(_), _)) = &removed {
+        DEFERRED.set(DEFERRED.get().saturating_sub(1));
+    }
+    removed
 }
 
 /// Calls `look` with what was activated last: the span or context on top, or what is active in another library. `look`
@@ -205,28 +216,43 @@ pub(crate) fn top<R>(look: impl FnOnce(Option<ActiveRef<'_>>) -> R) -> R {
     if DEPTH.get() == 0 {
         return look(None);
     }
-    let mut look = Some(look);
-    let seen = with_stack(|stack| match stack.top() {
-        Some(Active::Deferred(entry)) if entry.started().is_none() => Seen::Deferred(entry.clone()),
-        top => match look.take() {
-            Some(look) => Seen::Result(look(top.and_then(Active::started))),
-            None => Seen::Nothing,
-        },
+    if has_deferred() {
+        return top_of_deferred(look);
+    }
+    look_at(look, Stack::top_plain)
+}
+
+/// Returns whether a deferred span is on the stack. Without one, a look asks no entry whether it has started.
+#[inline(always)]
+fn has_deferred() -> bool {
+    cfg!(feature = "tracing") && DEFERRED.get() > 0
+}
+
+#[inline(never)]
+fn top_of_deferred<R>(look: impl FnOnce(Option<ActiveRef<'_>>) -> R) -> R {
+    let waiting = with_stack(|stack| match stack.top() {
+        Some(Active::Deferred(entry)) if entry.started().is_none() => Some(entry.clone()),
+        _ => None,
     });
-    match (seen, look) {
-        (Some(Seen::Result(result)), _) => result,
-        (Some(Seen::Deferred(entry)), Some(look)) => start_and_look(&entry, look),
-        (_, Some(look)) => look(None),
-        (_, None) => unreachable!("a look that was taken has given a result"),
+    match waiting.flatten() {
+        Some(entry) => start_and_look(&entry, look),
+        None => look_at(look, |stack| stack.top().and_then(Active::started)),
     }
 }
 
-/// The outcome of a look at the top.
-enum Seen<R> {
-    Result(R),
-    /// A span that has to start first.
-    Deferred(DeferredEntry),
-    Nothing,
+/// Calls `look` with what `find` finds on the stack.
+#[inline(always)]
+fn look_at<R>(
+    look: impl FnOnce(Option<ActiveRef<'_>>) -> R,
+    find: impl FnOnce(&Stack) -> Option<ActiveRef<'_>>,
+) -> R {
+    let mut look = Some(look);
+    let seen = with_stack(|stack| look.take().map(|look| look(find(stack))));
+    match (seen.flatten(), look) {
+        (Some(result), _) => result,
+        (None, Some(look)) => look(None),
+        (None, None) => unreachable!("a look that was taken has given a result"),
+    }
 }
 
 /// Starts a deferred span outside of the borrow of the stack, and looks then.
@@ -236,13 +262,7 @@ enum Seen<R> {
 #[inline(never)]
 fn start_and_look<R>(entry: &DeferredEntry, look: impl FnOnce(Option<ActiveRef<'_>>) -> R) -> R {
     entry.start();
-    let mut look = Some(look);
-    let seen = with_stack(|stack| look.take().map(|look| look(stack.top_started())));
-    match (seen.flatten(), look) {
-        (Some(result), _) => result,
-        (None, Some(look)) => look(None),
-        (None, None) => unreachable!("a look that was taken has given a result"),
-    }
+    look_at(look, Stack::top_started)
 }
 
 /// Like [`top`], but a deferred span is shown as it is and does not start. One that has ended is passed over. `look`
@@ -348,6 +368,16 @@ impl Stack {
     #[inline(always)]
     fn top(&self) -> Option<&Active> {
         self.top_entry().map(|(active, _)| active)
+    }
+
+    /// Returns the span or context on top, which is not deferred.
+    #[inline(always)]
+    fn top_plain(&self) -> Option<ActiveRef<'_>> {
+        match self.top()? {
+            Active::Span(span) => Some(ActiveRef::Span(span)),
+            Active::Context(context) => Some(ActiveRef::Context(context)),
+            Active::Deferred(_) => None,
+        }
     }
 
     #[inline(always)]
