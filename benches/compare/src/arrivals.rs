@@ -50,7 +50,7 @@ impl Arrivals<'_> {
         row(text, "", titles.clone().map(str::to_owned));
         row(text, "---", titles.map(|_| "--:".to_owned()));
         let [(ours, _), others @ ..] = contender::ALL;
-        row(text, &format!("{ours}, default settings"), self.cells(ours));
+        row(text, ours, self.cells(ours));
         for (name, _) in self.task.variant().into_iter().chain(others) {
             row(text, name, self.cells(name));
         }

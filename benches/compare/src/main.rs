@@ -49,7 +49,7 @@
 //! many datagrams the kernel drops because the sink does not read fast enough. At a pace, also the time that all threads
 //! of the program are on a core, and how much of it in the background; in a flood, how many spans a second arrive, and the
 //! most memory that is held. No thread is bound to a core. An account that a contender keeps must agree with the spans
-//! that were made and that have arrived. tracehound has its default settings; into the fast sink it is measured a second
+//! that were made and that have arrived. tracehound has its default limits; into the fast sink it is measured a second
 //! time with a higher limit of bytes a second.
 //!
 //! W9: the time that the encoding thread is on a core. Latency: the longest of the fastest 50 %, 99 %, 99.9 % and 99.99 %
@@ -59,6 +59,9 @@
 //!
 //! Contenders do equal work as far as they can. If one does less, or cannot help doing more, the table has a footnote;
 //! [`note`] holds them.
+//!
+//! tracehound reads and writes Jaeger's headers alone, since each of the others has one format. By default it also reads
+//! and writes W3C's: W3, W3s, W4 and W6 have a line for that.
 
 mod agent;
 mod arrivals;

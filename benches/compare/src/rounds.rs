@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::company::Probe;
-use crate::contender::{self, NOTHING, RAISED};
+use crate::contender::{self, NOTHING, RAISED, TWO_FORMATS};
 use crate::cores::{Cores, go_to};
 use crate::figure::{Figure, Quantity};
 use crate::floor::Floors;
@@ -65,7 +65,7 @@ pub fn serve(arguments: &[&str]) -> bool {
         [ONE, name, task, millis, least] => {
             let (_, prepare) = contender::ALL
                 .into_iter()
-                .chain([NOTHING, RAISED])
+                .chain([NOTHING, RAISED, TWO_FORMATS])
                 .find(|(known, _)| known == name)
                 .expect("a name");
             let task = Task::find(task).expect("a task");

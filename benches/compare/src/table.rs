@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 use crate::arrivals;
-use crate::contender::{self, NOTHING};
+use crate::contender::{self, NOTHING, TWO_FORMATS};
 use crate::digits::{number, times};
 use crate::figure::Quantity;
 use crate::machine::machine;
@@ -139,6 +139,17 @@ fn table(text: &mut String, results: &Results, distance: Distance, columns: &[Co
         let cells = columns
             .iter()
             .map(|column| cell(results, name, column, distance));
+        row(text, name, cells);
+    }
+    if columns
+        .iter()
+        .any(|column| column.task.variant().is_some())
+    {
+        let (name, _) = TWO_FORMATS;
+        let cells = columns.iter().map(|column| match column.task.variant() {
+            Some(_) => cell(results, name, column, distance),
+            None => String::new(),
+        });
         row(text, name, cells);
     }
     if columns.iter().any(|column| column.task.floor().is_some()) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::company::Probe;
-use crate::contender::{Entry, NOTHING, Prepare, RAISED};
+use crate::contender::{Entry, NOTHING, Prepare, RAISED, TWO_FORMATS};
 use crate::cores::Cores;
 use crate::figure::Figure;
 use crate::sink::Reader;
@@ -73,9 +73,16 @@ impl Task {
         matches!(self, Self::Swept | Self::Paced(_) | Self::Latency).then_some(NOTHING)
     }
 
-    /// Returns a contender with other settings than its defaults, if they matter.
+    /// Returns tracehound with other settings, if they matter.
     pub fn variant(self) -> Option<Entry> {
-        matches!(self, Self::Paced(Reader::Fast) | Self::Flood(Reader::Fast)).then_some(RAISED)
+        match self {
+            Self::Paced(Reader::Fast) | Self::Flood(Reader::Fast) => Some(RAISED),
+            Self::Swept => Some(TWO_FORMATS),
+            Self::Burst(
+                Workload::Request | Workload::Unsampled | Workload::TwoThreads,
+            ) => Some(TWO_FORMATS),
+            _ => None,
+        }
     }
 
     /// Measures. Returns `None` if the contender cannot do the task.

@@ -148,6 +148,12 @@ pub const ALL: [Entry; 6] = [
     ("tracing-opentelemetry", tracing::prepare),
 ];
 
+/// tracehound with the formats of headers that it reads and writes by default.
+pub const TWO_FORMATS: Entry = (
+    "tracehound, Jaeger's and W3C's headers",
+    tracehound::prepare_default,
+);
+
 /// tracehound with a higher limit of bytes a second than its default, for a sink that keeps up.
 pub const RAISED: Entry = (
     "tracehound, max_bytes_per_second raised to 2 GB",

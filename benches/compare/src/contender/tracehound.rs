@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 use tracehound::JaegerTracer;
 use tracehound::model::field;
 use tracehound::prelude::*;
+use tracehound::propagation::JaegerCodec;
 use tracehound::reporter::RemoteReporter;
 use tracehound::reporter::sender::{Batch, BatchFormat, SendOutcome, Sender, UdpSender};
 use tracehound::sampler::ConstSampler;
-use tracehound::tracer::tracer;
+use tracehound::tracer::{TracerBuilder, tracer};
 
 use crate::clocks::thread_cpu;
 use crate::contender::{Account, Contender, Destination, Mode, QUEUE, Tally};
@@ -18,14 +19,19 @@ struct Tracehound {
     tally: Arc<Tally>,
 }
 
-/// With default settings.
+/// With one format of headers, as the others have, and otherwise with default settings.
 pub fn prepare(mode: Mode, destination: Destination) -> Option<Box<dyn Contender>> {
-    prepare_with(mode, destination, |sender| sender)
+    prepare_with(mode, destination, one_format, |sender| sender)
+}
+
+/// With default settings.
+pub fn prepare_default(mode: Mode, destination: Destination) -> Option<Box<dyn Contender>> {
+    prepare_with(mode, destination, |builder| builder, |sender| sender)
 }
 
 /// With a limit of bytes a second that no thread reaches.
 pub fn prepare_raised(mode: Mode, destination: Destination) -> Option<Box<dyn Contender>> {
-    prepare_with(mode, destination, |sender| {
+    prepare_with(mode, destination, one_format, |sender| {
         sender.max_bytes_per_second(RAISED_BYTES_PER_SECOND)
     })
 }
@@ -33,7 +39,8 @@ pub fn prepare_raised(mode: Mode, destination: Destination) -> Option<Box<dyn Co
 fn prepare_with(
     mode: Mode,
     destination: Destination,
-    set: impl FnOnce(UdpSender) -> UdpSender,
+    set_tracer: impl FnOnce(TracerBuilder) -> TracerBuilder,
+    set_sender: impl FnOnce(UdpSender) -> UdpSender,
 ) -> Option<Box<dyn Contender>> {
     let tally = Arc::new(Tally::new());
     let reporter = match destination {
@@ -46,12 +53,12 @@ fn prepare_with(
             worker: Some(Duration::ZERO),
         }),
         Destination::Network(addresses, _) => {
-            RemoteReporter::new(set(UdpSender::new(addresses.agent)))
+            RemoteReporter::new(set_sender(UdpSender::new(addresses.agent)))
         }
     };
     let tracer = match mode {
         Mode::Off => JaegerTracer::disabled(),
-        Mode::Sampled | Mode::Unsampled => JaegerTracer::builder("compare")
+        Mode::Sampled | Mode::Unsampled => set_tracer(JaegerTracer::builder("compare"))
             .sampler(ConstSampler::new(mode == Mode::Sampled))
             .queue_size(QUEUE)
             .reporter(reporter)
@@ -59,6 +66,10 @@ fn prepare_with(
             .expect("named"),
     };
     Some(Box::new(Tracehound { tracer, tally }))
+}
+
+fn one_format(builder: TracerBuilder) -> TracerBuilder {
+    builder.http_headers_codec(JaegerCodec::http_headers())
 }
 
 /// Takes ready packets: spans are encoded, not only read.
