@@ -201,6 +201,8 @@ impl DevOptions {
     /// | `/api/v1/spans` | `application/json` | zipkin-js by default, zipkin-cpp |
     /// | `/api/v1/spans` | `application/x-thrift` | old py_zipkin, old Brave |
     ///
+    /// With the feature `cli` the port also takes gRPC: the call `Report` of `zipkin.proto3.SpanService`.
+    ///
     /// Defaults to no such port.
     pub fn zipkin_port(mut self, port: u16) -> Self {
         self.zipkin_port = Some(port);

@@ -1,4 +1,4 @@
-//! Spans that come over gRPC, as OpenTelemetry and Jaeger send them, and strategies for those who ask.
+//! Spans that come over gRPC, as OpenTelemetry, Jaeger and Zipkin send them, and strategies for those who ask.
 
 use std::borrow::Cow;
 use std::pin::Pin;
@@ -16,7 +16,9 @@ use http_body::Frame;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::bounded_text::beginning;
-use crate::decode::{Reason, ReceivedBatch, Refusal, otlp_request, post_spans_request, unpacked};
+use crate::decode::{
+    Reason, ReceivedBatch, Refusal, otlp_request, post_spans_request, unpacked, zipkin_proto,
+};
 use crate::dev::server::ingest::otlp_answer;
 use crate::dev::server::state::ServerState;
 use crate::dev::strategies::ServedStrategies;
@@ -28,6 +30,7 @@ pub(super) fn routes(state: Arc<ServerState>, strategies: Strategies) -> Router 
     Router::new()
         .route(OTLP, post(otlp))
         .route(JAEGER, post(jaeger))
+        .route(ZIPKIN, post(zipkin))
         .with_state(state)
         .merge(sampling(strategies))
         .layer(DefaultBodyLimit::max(MAX_PACKED))
@@ -52,6 +55,10 @@ async fn otlp(State(state): State<Arc<ServerState>>, headers: HeaderMap, body: C
 
 async fn jaeger(State(state): State<Arc<ServerState>>, headers: HeaderMap, body: Call) -> Response {
     take(&state, &headers, body, post_spans_request, |_| Vec::new())
+}
+
+async fn zipkin(State(state): State<Arc<ServerState>>, headers: HeaderMap, body: Call) -> Response {
+    take(&state, &headers, body, zipkin_proto, |_| Vec::new())
 }
 
 /// Answers with the strategy of a service, as a collector of Jaeger 1 does.
@@ -172,6 +179,7 @@ impl http_body::Body for Reply {
 
 const OTLP: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 const JAEGER: &str = "/jaeger.api_v2.CollectorService/PostSpans";
+const ZIPKIN: &str = "/zipkin.proto3.SpanService/Report";
 #[cfg(feature = "_grpc-receiver")]
 const SAMPLING: &str = "/jaeger.api_v2.SamplingManager/GetSamplingStrategy";
 const INVALID_ARGUMENT: &str = "3";

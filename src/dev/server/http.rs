@@ -50,13 +50,16 @@ impl Routers {
         strategies: Option<Arc<ServedStrategies>>,
         identity: Identity,
     ) -> Self {
+        let grpc = grpc(state.clone(), strategies.clone());
+        // Zipkin takes gRPC at the port that takes HTTP.
         let ingest = ingest::routes(state.clone())
             .merge(strategies_at(&["/api/sampling"], strategies.clone()))
-            .layer(from_fn(local_pages::admit));
+            .layer(from_fn(local_pages::admit))
+            .merge(grpc.clone());
         let guarded = |router: Router| router.layer(from_fn(guard));
         Self {
             ingest: guarded(ingest),
-            grpc: guarded(grpc(state.clone(), strategies.clone())),
+            grpc: guarded(grpc),
             sampling: guarded(strategies_at(&SAMPLING, strategies)),
             query: guarded(viewer(state.clone(), identity)),
         }

@@ -13,7 +13,8 @@ use tracehound::dev::DevServer;
 use tracehound::sampler::remote::{GrpcStrategyFetcher, Strategy, StrategyFetcher};
 use tracehound::sampler::{SamplingRate, TracesPerSecond};
 
-use crate::dev::quiet;
+use crate::dev::vectors::all;
+use crate::dev::{quiet, unhex};
 
 /// Sends a body to a path, and returns the message and the trailers of the answer.
 async fn call(
@@ -66,10 +67,12 @@ fn zstd(blocks: usize) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_call_that_is_too_long_or_makes_no_sense_has_its_status_and_is_counted() {
-    let server = DevServer::start(quiet().otlp_grpc_port(0).jaeger_grpc_port(0)).unwrap();
+    let options = quiet().otlp_grpc_port(0).jaeger_grpc_port(0).zipkin_port(0);
+    let server = DevServer::start(options).unwrap();
     let ways = [
         (server.otlp_grpc_address().unwrap(), OTLP),
         (server.jaeger_grpc_address().unwrap(), JAEGER),
+        (server.zipkin_address().unwrap(), ZIPKIN),
     ];
     let mut refused = 0;
     for (address, path) in ways {
@@ -189,7 +192,40 @@ async fn strategies_are_answered_over_grpc_as_by_a_collector() {
 }
 
 const SAMPLING: &str = "/jaeger.api_v2.SamplingManager/GetSamplingStrategy";
+
+/// Bodies of published clients, which sent them over HTTP; the message is the same one.
+#[tokio::test]
+async fn spans_of_zipkin_come_over_grpc_at_the_port_that_takes_http() {
+    let server = DevServer::start(quiet().zipkin_port(0)).unwrap();
+    let address = server.zipkin_address().unwrap();
+    let requests = all("spans_zipkin", "requests");
+    let requests = requests
+        .iter()
+        .filter(|(_, _, request)| request["content_type"] == "application/x-protobuf");
+    let mut count = 0;
+    for (title, input, request) in requests {
+        server.clear();
+        let body = message(false, &unhex(request["body_hex"].as_str().unwrap()));
+        assert_eq!(
+            status(address, ZIPKIN, "identity", body).await,
+            "0",
+            "{title}"
+        );
+        let trace = server.traces().remove(0);
+        let span = &trace.spans[0].span;
+        assert_eq!(
+            span.operation_name,
+            input["span"]["name"].as_str().unwrap_or_default(),
+            "{title}"
+        );
+        assert_eq!(span.span_id.to_string(), input["span"]["id"], "{title}");
+        count += 1;
+    }
+    assert_eq!((count, server.totals().undecodable), (17, 0));
+}
+
 const OTLP: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 const JAEGER: &str = "/jaeger.api_v2.CollectorService/PostSpans";
+const ZIPKIN: &str = "/zipkin.proto3.SpanService/Report";
 const INVALID: &str = "3";
 const EXHAUSTED: &str = "8";
