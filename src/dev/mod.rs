@@ -89,7 +89,7 @@
 //! | asked for by | paths |
 //! |---|---|
 //! | Jaeger 1 and 2, Grafana | `/api/services`, `/api/operations`, `/api/traces`, `/api/dependencies`, `/api/transform` |
-//! | newer versions of both | `/api/v3/services`, `/api/v3/operations`, `/api/v3/trace-summaries`, `/api/v3/traces`, `/api/v3/dependencies` |
+//! | newer versions of both | `/api/v3/capabilities`, `/api/v3/services`, `/api/v3/operations`, `/api/v3/trace-summaries`, `/api/v3/traces`, `/api/v3/dependencies` |
 //! | the tab "Monitor" | `/api/metrics`: it has no metrics, as a Jaeger without a store for them |
 //!
 //! # What about production?

@@ -268,7 +268,7 @@ impl DevServer {
     /// | `GET /api/dependencies?endTs=&lookback=` | the calls between services |
     /// | `POST /api/transform` | the JSON of traces that come as OTLP in JSON |
     /// | `POST /api/archive/{id}`, `GET /api/metrics/calls` and its kin | that there is no archive, and no store of metrics |
-    /// | `GET /api/v3/services`, `/operations`, `/traces`, `/traces/{id}` | the third version of Jaeger's API, with traces in OTLP |
+    /// | `GET /api/v3/capabilities`, `/services`, `/operations`, `/dependencies`, `/trace-summaries`, `/traces`, `/traces/{id}` | the third version of Jaeger's API, with traces in OTLP |
     /// | `GET /api/live` | server-sent events: what a search would find, as it comes |
     /// | `GET /api/open-spans` | the spans that are open |
     /// | `POST /api/ai/mcp/` | tools for a language model, over the Model Context Protocol |

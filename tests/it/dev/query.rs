@@ -262,6 +262,27 @@ fn newer_user_interfaces_search_by_summaries() {
     }
 }
 
+/// The names and values of Jaeger's own answer, as its message is written in JSON: what is false is left out.
+#[test]
+fn a_user_interface_can_ask_which_searches_there_are() {
+    let (server, id) = with_order();
+    let query = server.query_address();
+    let capabilities = get(query, "/api/v3/capabilities").json();
+    let search = json!({"withoutServiceName": true, "sameSpanConjunction": true});
+    assert_eq!(capabilities, json!({ "search": search }));
+    let times = "query.startTimeMin=2020-01-01T00:00:00Z&query.startTimeMax=2100-01-01T00:00:00Z";
+    let found = |conditions: &str| {
+        let path = format!("/api/v3/trace-summaries?{conditions}{times}");
+        let summaries = get(query, &path).json()["summaries"].take();
+        let ids = summaries.as_array().unwrap().iter();
+        ids.map(|it| it["traceId"].clone()).collect::<Vec<_>>()
+    };
+    // Both are true: no service need be named, and one span has to meet all conditions.
+    assert_eq!(found(""), [format!("{id:0>32}")]);
+    let of_two_spans = "query.operationName=charge&query.attributes=%7B%22items%22%3A%223%22%7D&";
+    assert_eq!(found(of_two_spans), [""; 0]);
+}
+
 #[test]
 fn the_third_version_has_calls_within_a_time() {
     let (server, _) = with_order();

@@ -45,6 +45,7 @@ pub(super) fn routes(state: Arc<ServerState>) -> Router {
         .route("/api/metrics/calls", get(metrics::rates))
         .route("/api/metrics/errors", get(metrics::rates))
         .route("/api/metrics/minstep", get(metrics::smallest_step))
+        .route("/api/v3/capabilities", get(v3::capabilities))
         .route("/api/v3/services", get(v3::services))
         .route("/api/v3/operations", get(v3::operations))
         .route("/api/v3/dependencies", get(v3::dependencies))

@@ -22,6 +22,13 @@ use crate::dev::server::viewer::mcp::tools::times::moment;
 use crate::dev::store::TraceStore;
 use crate::view::Trace;
 
+/// Answers with the kinds of searches that find something. A kind that is not named is not there: a filter of
+/// conditions, pages of results, and a search for single spans.
+pub(super) async fn capabilities() -> Response {
+    let search = json!({ "withoutServiceName": true, "sameSpanConjunction": true });
+    answer(StatusCode::OK, &json!({ "search": search }))
+}
+
 pub(super) async fn services(State(state): State<Arc<ServerState>>) -> Response {
     let names = conditions::services(&state.look(TraceStore::traces));
     answer(StatusCode::OK, &json!({ "services": names }))
