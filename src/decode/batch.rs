@@ -48,6 +48,9 @@ pub struct ReceivedBatch {
     pub losses: Option<ReportedLosses>,
 }
 
+/// The name of a service that does not say it, as Jaeger 2 has it.
+pub(crate) const NO_NAME: &str = "missing-service-name";
+
 impl ReceivedBatch {
     /// Joins a process and its spans, which get the process.
     pub(crate) fn new(format: BatchFormat, process: Process, mut spans: Vec<OwnedSpan>) -> Self {

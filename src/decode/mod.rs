@@ -16,6 +16,7 @@ mod protobuf;
 mod thrift;
 mod zipkin;
 
+pub(crate) use batch::NO_NAME;
 pub use batch::{ReceivedBatch, ReportedLosses};
 #[cfg(any(feature = "_grpc-receiver", tracehound_fuzz))]
 pub(crate) use jaeger_proto::post_spans_request;

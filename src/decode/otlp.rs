@@ -4,10 +4,9 @@ use std::time::Duration;
 use serde_json::Value as Json;
 
 use crate::bounded_text::beginning;
-use crate::decode::Reason;
-use crate::decode::ReceivedBatch;
 use crate::decode::parts::Parts;
 use crate::decode::protobuf::{Fields, Value, text};
+use crate::decode::{NO_NAME, Reason, ReceivedBatch};
 use crate::model::{
     Flags, LogRecord, Process, ReferenceType, ReportedReference, SpanId, Tag, TagValue, Timestamp,
     TraceId, tags,
@@ -388,8 +387,7 @@ fn timestamp(nanos: u64) -> Timestamp {
     Timestamp::from_micros((nanos / 1_000) as i64)
 }
 
-/// The names of a service whose resource does not tell one, as in Jaeger 2.
-const NO_NAME: &str = "missing-service-name";
+/// The names of a service whose resource tells none that can be used, as in Jaeger 2.
 const EMPTY_NAME: &str = "empty-service-name";
 const WRONG_NAME: &str = "service-name-wrong-type";
 const MAX_DEPTH: u8 = 16;

@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_is_told_by_its_component_or_unknown() {
+    fn a_service_is_told_by_its_component_or_has_no_name() {
         let local = read(r#","binaryAnnotations":[{"key":"lc","value":"cache"}]"#);
         assert_eq!(local.process.service_name, "cache");
         for none in [
@@ -128,7 +128,7 @@ mod tests {
             r#","annotations":[{"value":"sr"}]"#,
             r#","binaryAnnotations":[{"key":"sa","value":true,"endpoint":{"serviceName":"redis"}}]"#,
         ] {
-            assert_eq!(read(none).process.service_name, "unknown-service", "{none}");
+            assert_eq!(read(none).process.service_name, "", "{none}");
         }
     }
 

@@ -88,7 +88,7 @@ pub(super) fn annotate(
         None => {
             let fallback = fallback.and_then(|host| host.service);
             let component = component.filter(|name| !name.is_empty());
-            span.local.service = fallback.or(component).or_else(|| Some(UNKNOWN.to_owned()));
+            span.local.service = fallback.or(component);
         }
     }
 }
@@ -109,6 +109,3 @@ fn named(host: Endpoint) -> Option<Endpoint> {
     let is_named = host.service.as_ref().is_some_and(|name| !name.is_empty());
     is_named.then_some(host)
 }
-
-/// The name of a service that does not say it, as Jaeger 2 has it.
-const UNKNOWN: &str = "unknown-service";

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::decode::{ReceivedBatch, ReportedLosses};
+use crate::decode::{NO_NAME, ReceivedBatch, ReportedLosses};
 use crate::dev::store::open_spans::OpenSpans;
 use crate::dev::store::stored_trace::StoredTrace;
 use crate::model::{Process, TagRef, TraceId, tags};
@@ -299,8 +299,6 @@ impl TraceStore {
     }
 }
 
-/// The name of a service that does not say it, as Jaeger 2 has it.
-const NO_NAME: &str = "missing-service-name";
 /// How long no span must come before a trace is at rest.
 const QUIET: Duration = Duration::from_millis(200);
 /// How long no span must come before a trace with a missing parent is at rest.

@@ -151,6 +151,31 @@ fn check(received: &ReceivedSpan, sent: &Value, is_v1: bool, title: &str) {
 }
 
 #[test]
+fn a_service_without_a_name_is_called_alike_in_each_form() {
+    let server = server();
+    let address = server.zipkin_address().unwrap();
+    let proto = b"\x0a\x14\x0a\x08\0\0\0\0\0\0\0\x0a\x1a\x08\0\0\0\0\0\0\0\x0b";
+    // One struct: the trace id in field 1, the id in field 4.
+    let thrift = b"\x0c\0\0\0\x01\x0a\0\x01\0\0\0\0\0\0\0\x0a\x0a\0\x04\0\0\0\0\0\0\0\x0b\0";
+    let json = br#"[{"traceId":"a","id":"b"}]"#;
+    let unnamed = br#"[{"traceId":"a","id":"b","localEndpoint":{"serviceName":""}}]"#;
+    let rows: [(&str, &str, &[u8]); 5] = [
+        ("/api/v2/spans", "application/json", json),
+        ("/api/v2/spans", "application/json", unnamed),
+        ("/api/v2/spans", "application/x-protobuf", proto),
+        ("/api/v1/spans", "application/json", json),
+        ("/api/v1/spans", "application/x-thrift", thrift),
+    ];
+    for (path, content_type, body) in rows {
+        server.clear();
+        let answer = post(address, path, content_type, body);
+        assert_eq!(answer.status, 202, "{path} {content_type}");
+        let services = server.services();
+        assert_eq!(services, ["missing-service-name"], "{path} {content_type}");
+    }
+}
+
+#[test]
 fn a_body_of_zipkin_that_makes_no_sense_is_refused_and_counted() {
     let server = server();
     let address = server.zipkin_address().unwrap();
