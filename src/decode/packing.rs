@@ -17,7 +17,6 @@ use crate::decode::Reason;
 ///
 /// Fails if the encoding is not known, if the body was packed twice or is damaged, or, with [`Refusal::TooLong`], if it
 /// is larger than `most` bytes.
-/// The checksum of zstd is not compared, so a change of it or of a text is not seen.
 pub(crate) fn unpacked<'b>(
     encodings: Option<&str>,
     body: &'b [u8],
@@ -97,7 +96,14 @@ fn unpacked_zstd<'b>(mut body: &[u8], most: usize) -> Result<Cow<'b, [u8]>, Refu
     // A body without a frame is no zstd. To begin a frame takes longer than it takes to send an empty one.
     for _ in 0..MAX_FRAMES {
         match StreamingDecoder::new_with_decoder(&mut body, &mut decoder) {
-            Ok(frame) => append(frame, &mut unpacked, most)?,
+            Ok(frame) => {
+                append(frame, &mut unpacked, most)?;
+                // A client may leave the checksum out.
+                let told = decoder.get_checksum_from_data();
+                if told.is_some() && told != decoder.get_calculated_checksum() {
+                    return Err(damaged("its checksum differs"));
+                }
+            }
             Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame {
                 length,
                 ..
@@ -215,9 +221,19 @@ mod tests {
             assert_eq!(*read, *expected.as_bytes(), "{producer}");
             let error = unpacked(Some("ZSTD"), &body, expected.len() - 1).expect_err(producer);
             assert_eq!(error, Refusal::TooLong, "{producer}");
-            for end in 0..body.len() - 4 {
+            for end in 0..body.len() {
                 let cut = unpacked(Some("zstd"), &body[..end], expected.len());
                 assert!(cut.is_err(), "{producer}: {end}");
+            }
+            // The fourth of the bits of a frame's descriptor tells of a checksum at its end.
+            if body[4] & 1 << 2 != 0 {
+                for place in body.len() - 4..body.len() {
+                    let mut changed = body.clone();
+                    changed[place] ^= 1;
+                    let error = unpacked(Some("zstd"), &changed, expected.len());
+                    let error = error.expect_err(producer).to_string();
+                    assert!(error.contains("checksum"), "{producer}: {error}");
+                }
             }
         }
         // A frame to skip has any number from 0 to 15 and its length.
