@@ -121,6 +121,7 @@ src/propagation/carrier/header_map.rs: MAX_STEPS
 src/propagation/carrier/scan.rs: MAX_PREFIXED
 src/propagation/w3c/ot_member.rs: MAX_CHARS
 src/record/open/handle_count.rs: MAX_HANDLES
+src/redact/data/scopes.rs: MAX_DEPTH
 src/redact/sql/error.rs: MAX_DIGITS
 src/redact/sql/summary.rs: MAX_SHOWN
 src/redact/sql/summary.rs: MAX_SUMMARY

@@ -5,16 +5,22 @@
 //! the line is hidden. So too much is hidden at times, and a text that is cut anywhere shows no secret that the whole
 //! text would not show.
 //!
-//! A field `value` before the name is hidden, too, in JSON, in the `Debug` text of a struct, and in attributes and
-//! elements. Of a text that is cut before the name, it is hidden in JSON alone.
+//! A field `value` or `values` before the name is hidden, too, if the name is in the same object, tag or element, or is
+//! itself a value of an object around that one, up to the next list. If the text is cut within one of these, the name
+//! may have been cut off, so the field is hidden. Outside of brackets and elements, as in `value=7 name=password`, every
+//! name behind it counts; and of a text that is cut before that name, the value is shown.
 
+mod scopes;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
+use self::scopes::Scopes;
+use self::words::{is_in_word, string_end, word_end};
 use crate::redact;
 use crate::redact::secret_names::is_secret_name;
 
@@ -24,10 +30,10 @@ pub(crate) fn data(text: &str) -> Cow<'_, str> {
         return redact::text(text);
     }
     let mut hider = Hider {
+        text,
         rest: text,
         shown: String::with_capacity(text.len()),
-        last_name: None,
-        closed: Closed::Until(text.len()),
+        scopes: None,
     };
     hider.run();
     Cow::Owned(redact::text(&hider.shown).into_owned())
@@ -56,26 +62,19 @@ fn may_hold_secret(text: &str) -> bool {
     text.contains('%')
         || text.contains('\\')
         || text.contains(KEY_BLOCK)
-        || VALUES.iter().any(|name| text.contains(name))
+        || ["value", "Value", "VALUE"]
+            .iter()
+            .any(|name| text.contains(name))
         || is_secret_name(text)
 }
 
 /// Reads a text from its start and writes what may be shown.
 struct Hider<'t> {
+    text: &'t str,
     rest: &'t str,
     shown: String,
-    /// The length of the rest at the last name of a secret, once it was looked for.
-    last_name: Option<usize>,
-    closed: Closed,
-}
-
-/// The part of a text that is known to be in brackets that close.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Closed {
-    /// The length of the rest behind it.
-    Until(usize),
-    /// The text was cut within brackets.
-    Never,
+    /// The scopes of the text, once there was a key `value`.
+    scopes: Option<Scopes>,
 }
 
 /// A text that has just been copied.
@@ -114,9 +113,7 @@ impl<'t> Hider<'t> {
         let string = self.take(string_end(self.rest, '"'));
         if !is_secret_name(string) {
             self.shown.push_str(string);
-            let is_value = VALUES.contains(&string);
-            let is_hidden = is_value && (self.is_named_later() || self.may_be_named_later());
-            return if is_hidden {
+            return if is_value(string.trim_matches('"')) && self.is_named_later(false) {
                 Name::String
             } else {
                 Name::Harmless
@@ -131,9 +128,9 @@ impl<'t> Hider<'t> {
     fn word(&mut self) -> Name<'t> {
         let word = self.take(word_end(self.rest));
         if !is_secret_name(word) {
-            let is_value = VALUES.iter().any(|value| value.trim_matches('"') == word);
-            let is_hidden = is_value && self.is_named_later() && !self.is_end_tag();
             self.shown.push_str(word);
+            let is_of_tag = self.is_name_of_tag(word);
+            let is_hidden = is_value(word) && !self.is_end_tag() && self.is_named_later(is_of_tag);
             return if is_hidden {
                 Name::Word(word)
             } else {
@@ -170,6 +167,21 @@ impl<'t> Hider<'t> {
             self.shown.push('…');
             return;
         }
+        if let Name::Word(word) = name
+            && self.is_name_of_tag(word)
+            && !self.rest.trim_start().starts_with('>')
+        {
+            // The tag has attributes.
+            let tag = tag_end(self.rest);
+            let end = match self.rest[..tag].ends_with("/>") {
+                true => tag,
+                false => element_end(self.rest, word),
+            };
+            if !self.take(end).is_empty() {
+                self.shown.push('…');
+            }
+            return;
+        }
         let between = self.take(between_end(self.rest));
         self.shown.push_str(between);
         let end = self.value_end(name, between);
@@ -178,26 +190,15 @@ impl<'t> Hider<'t> {
         }
     }
 
-    /// Whether the value that follows may belong to a name behind it: `"value":"…","name":"password"`.
-    fn is_named_later(&mut self) -> bool {
+    /// Whether a value follows that may belong to a name behind it: `"value":"…","name":"password"`.
+    fn is_named_later(&mut self, is_name_of_tag: bool) -> bool {
         let between = &self.rest[..between_end(self.rest)];
-        let rest = self.rest;
-        let last_name = self.last_name.get_or_insert_with(|| at_last_name(rest));
-        between.contains([':', '=', '>']) && *last_name < rest.len() && *last_name > 0
-    }
-
-    /// Whether the text was cut within the brackets around the rest, perhaps before a name.
-    fn may_be_named_later(&mut self) -> bool {
-        if let Closed::Until(behind) = self.closed
-            && self.rest.len() <= behind
-        {
-            let end = enclosed_end(self.rest, &[]);
-            self.closed = match self.rest.len() - end {
-                0 => Closed::Never,
-                behind => Closed::Until(behind),
-            };
-        }
-        self.closed == Closed::Never
+        let text = self.text;
+        (is_name_of_tag || between.contains([':', '=', '>']))
+            && self
+                .scopes
+                .get_or_insert_with(|| Scopes::of(text))
+                .name_later(text.len() - self.rest.len(), is_name_of_tag)
     }
 
     /// Returns the end of the value that the rest begins with.
@@ -241,6 +242,14 @@ impl<'t> Hider<'t> {
             && self.shown.trim_end_matches(is_in_name).ends_with("</")
     }
 
+    /// Whether the text that has been written ends with this name of a tag: `<password`, `<ns:password`.
+    fn is_name_of_tag(&self, name: &str) -> bool {
+        let before = self.shown.strip_suffix(name).unwrap_or_default();
+        let prefix = before.strip_suffix(':');
+        let before = prefix.map_or(before, |prefix| prefix.trim_end_matches(is_in_word));
+        before.ends_with('<')
+    }
+
     /// Whether the text that has been written ends with the name of a part of a form: `form-data; name="password"`.
     fn is_part_of_form(&self) -> bool {
         let before = self
@@ -257,8 +266,12 @@ impl<'t> Hider<'t> {
     }
 }
 
-/// The key of a value whose name is another field.
-const VALUES: [&str; 2] = ["\"value\"", "\"Value\""];
+/// Whether a name is the key of a value whose name is another field.
+fn is_value(name: &str) -> bool {
+    ["value", "values"]
+        .iter()
+        .any(|value| name.eq_ignore_ascii_case(value))
+}
 
 const KEY_BLOCK: &str = "-----BEGIN";
 const KEY_BLOCK_END: &str = "-----END";
@@ -276,43 +289,6 @@ fn is_plain_name(text: &str) -> bool {
     let is_in_name =
         |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '$' | '[' | ']');
     text.len() <= LONGEST_NAME && plain.chars().all(is_in_name)
-}
-
-fn is_in_word(c: char) -> bool {
-    c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '$' | '%' | '+')
-}
-
-fn word_end(text: &str) -> usize {
-    text.find(|c| !is_in_word(c)).unwrap_or(text.len())
-}
-
-/// Returns the length of the text from the last name of a secret on, or 0.
-fn at_last_name(text: &str) -> usize {
-    let is_in_name = |c: char| is_in_word(c) || c == '\\';
-    let mut rest = text;
-    let mut last = 0;
-    while let Some(start) = rest.find(is_in_name) {
-        rest = &rest[start..];
-        let (name, behind) = rest.split_at(rest.find(|c| !is_in_name(c)).unwrap_or(rest.len()));
-        if is_secret_name(name) {
-            last = rest.len();
-        }
-        rest = behind;
-    }
-    last
-}
-
-/// Returns the end of a string in quotes, which may be that of the text.
-fn string_end(text: &str, quote: char) -> usize {
-    let mut is_escaped = true; // The first quote ends nothing.
-    for (at, c) in text.char_indices() {
-        match c {
-            c if c == quote && !is_escaped => return at + 1,
-            '\\' if !is_escaped => is_escaped = true,
-            _ => is_escaped = false,
-        }
-    }
-    text.len()
 }
 
 /// Returns the end of the signs between a name and its value: `: `, `=`, `'] => `.
@@ -385,6 +361,20 @@ fn begins_with_key(text: &str) -> bool {
     let is_in_key = |c: char| is_in_word(c) || matches!(c, '[' | ']');
     let after = text.trim_start_matches(is_in_key);
     after.len() < text.len() && after.starts_with('=')
+}
+
+/// Returns the end of a tag of whose name the text is the rest.
+fn tag_end(text: &str) -> usize {
+    let mut quote = None;
+    for (at, c) in text.char_indices() {
+        match (quote, c) {
+            (None, '>') => return at + 1,
+            (None, '"' | '\'') => quote = Some(c),
+            (Some(open), c) if open == c => quote = None,
+            _ => {}
+        }
+    }
+    text.len()
 }
 
 /// Returns the start of the end tag of an element, or the end of the text.

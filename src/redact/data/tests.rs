@@ -135,6 +135,35 @@ fn the_value_is_hidden_if_the_name_of_a_secret_is_a_value() {
             "<entry><value>canary</value><key>pwd</key></entry>",
             "<entry><value>…</value><key>pwd…",
         ),
+        // An element with attributes.
+        (
+            "<e><value xml:lang=\"en\">\ncanary</value><key>pwd</key></e>",
+            "<e><value…</value><key>pwd…",
+        ),
+        (
+            "<pwd kind=\"a>b\">\ncanary</pwd><b>1</b>",
+            "<pwd…</pwd><b>1</b>",
+        ),
+        ("<a:pwd kind='x' /><b>1</b>", "<a:pwd…<b>1</b>"),
+        // In an object around that of the value.
+        (
+            "{\"attrs\":{\"value\":\"canary\"},\"name\":\"pwd\"}",
+            "{\"attrs\":{\"value\":…},\"name\":\"pwd\"}",
+        ),
+        (
+            "{\"values\":[\"canary\"],\"name\":\"X-Api-Key\"}",
+            "{\"values\":…,\"name\":\"X-Api-Key\"}",
+        ),
+        (
+            "{'VALUE': 'canary', 'KEY': 'pwd'}",
+            "{'VALUE': …, 'KEY': 'pwd…",
+        ),
+        ("value=canary name=pwd", "value=…"),
+        ("- value: canary\n  name: pwd", "- value: …"),
+        (
+            "[Header { value: Some(\"canary\"), kind: Kind { name: \"pwd\" } }]",
+            "[Header { value: …, kind: Kind { name: \"pwd\" } }]",
+        ),
         ("no value for the pwd", "no value for the pwd"),
         (
             "{\"value\":7,\"name\":\"id\"}",
@@ -143,6 +172,30 @@ fn the_value_is_hidden_if_the_name_of_a_secret_is_a_value() {
     ];
     for (given, shown) in rows {
         assert_eq!(data(given), shown, "{given}");
+    }
+}
+
+#[test]
+fn a_value_is_shown_if_the_name_of_a_secret_belongs_to_another_one() {
+    for text in [
+        "[{\"value\":7,\"name\":\"id\"},{\"a\":1,\"name\":\"pwd\"}]",
+        "{\"a\":{\"value\":7},\"token\":…}",
+        "{\"a\":{\"value\":7},\"b\":{\"name\":\"pwd\"}}",
+        "[Amount { value: 7, name: \"eur\" }, Key { name: \"pwd\" }]",
+        "<e><value>7</value><key>id</key></e><e><key>pwd</key></e>",
+        "<input value=\"7\" name=\"id\"/><input name=\"pwd\"/>",
+        "[\"value\", 7, \"pwd\"]",
+    ] {
+        let shown = data(text);
+        assert!(shown.contains('7'), "{text}: {shown}");
+    }
+    // Of the value itself, also where it is cut.
+    for text in [
+        "{\"list\":[{\"value\":7,\"name\":\"id\"},{\"na",
+        "List { items: [Item { value: 7, name: \"id\" }, Item { na",
+        "<e><f><value>7</value></f></e>",
+    ] {
+        assert_eq!(data(text), text);
     }
 }
 
@@ -189,6 +242,12 @@ fn no_cut_shows_a_secret() {
         "a=1&api_key=canary&b=2",
         "{\"user\":\"ada\",\"value\":\"canary\",\"id\":7,\"name\":\"pwd\"}",
         "[{\"value\":7,\"a\":{}},{\"value\":{\"x\":[\"canary\"]},\"name\":\"pwd\"}]",
+        "{\"attrs\":{\"value\":\"canary\"},\"kind\":[1],\"name\":\"pwd\"}",
+        "Form { fields: [Field { value: \"canary\", id: Id(1), name: \"pwd\" }] }",
+        "<form><input value=\"canary\" id=\"1\" name=\"pwd\"/></form>",
+        "<map><entry><value>canary</value><id>1</id><key>pwd</key></entry></map>",
+        "<map><entry><value xml:lang=\"en\">canary</value><key>pwd</key></entry></map>",
+        "{'fields': [{'value': 'canary', 'id': 1, 'name': 'pwd'}]}",
     ];
     for text in texts {
         for end in 0..=text.len() {
@@ -223,10 +282,15 @@ fn a_long_text_of_brackets_is_read_in_time() {
     let text = "\"password\"\"".repeat(10_000);
     assert!(data(&text).len() <= 2 * text.len());
     let inner = ["{\"value\":", "{\"value\":1},", "\"value\":1,"];
-    for inner in inner
-        .into_iter()
-        .chain(["value:", "value=", "password:value:"])
-    {
+    for inner in inner.into_iter().chain([
+        "value:",
+        "value=",
+        "password:value:",
+        "[value:",
+        "<value>",
+        "<a><value a=1>",
+        "(value:)}",
+    ]) {
         let text = format!("\"password\":1,{}", inner.repeat(10_000));
         for text in [
             format!("{text}}}"),
@@ -258,6 +322,9 @@ const FORMS: &[&str] = &[
     "{\\\"password\\\":\\\"ca,nary\\\"}",
     "{\"name\":\"password\",\"t\":1,\"value\":\"ca,nary\"}",
     "{\"value\":\"ca,nary\",\"t\":1,\"name\":\"password\"}",
+    "{\"a\":{\"value\":\"ca,nary\"},\"name\":\"password\"}",
+    "<e><value>ca,nary</value><key>password</key></e>",
+    "<password a=\"1\">ca,nary</password>",
     "[\"password\",\"ca,nary\",1]",
     "{'password': 'ca,nary'}",
     "password=ca,nary&id=7",
