@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::config::error::ConfigProblem;
+use crate::config::file::values::DurationText;
 use crate::config::file::{
     ConfigFile, HeadersFile, ReporterFile, RestrictionsFile, SamplerFile, ThrottlerFile,
 };
@@ -140,15 +141,18 @@ impl SamplerFile {
             }
         }
         let remote = &mut config.remote;
-        let interval = self.refresh_interval.map(|interval| interval.0);
+        let interval = self.refresh_interval.and_then(DurationText::above_zero);
         set(
             &mut remote.refresh_interval,
             interval,
             "sampler.refresh_interval",
         );
-        let key = "sampler.max_operations";
-        let operations = above_zero(self.max_operations, key, &mut config.problems);
-        set(&mut remote.max_operations, operations, key);
+        let operations = self.max_operations.filter(|operations| *operations > 0);
+        set(
+            &mut remote.max_operations,
+            operations,
+            "sampler.max_operations",
+        );
         set(
             &mut remote.strategy_file,
             self.strategy_file.map(Some),
@@ -175,10 +179,13 @@ impl SamplerFile {
 impl ReporterFile {
     fn apply(self, config: &mut Config) {
         set(&mut config.log_spans, self.log_spans, "reporter.log_spans");
-        let key = "reporter.queue_size";
-        let spans = above_zero(self.queue_size, key, &mut config.problems);
-        set(&mut config.queue_size, spans.map(Some), key);
-        let interval = self.flush_interval.map(|interval| interval.0);
+        let spans = self.queue_size.filter(|spans| *spans > 0);
+        set(
+            &mut config.queue_size,
+            spans.map(Some),
+            "reporter.queue_size",
+        );
+        let interval = self.flush_interval.and_then(DurationText::above_zero);
         set(
             &mut config.flush_interval,
             interval,
@@ -195,7 +202,14 @@ impl ReporterFile {
         let credentials = [self.user.take(), self.password.take()];
         let headers = self.http_headers.take().map(|headers| headers.0);
         let headers = headers.unwrap_or_default().into_iter().collect();
-        let timeout = self.timeout.take().map(|timeout| timeout.0);
+        let timeout = self.timeout.take().map(|timeout| {
+            let expected = || ConfigProblem::invalid(TIMEOUT, "0", "a duration above zero");
+            timeout.above_zero().ok_or_else(expected)
+        });
+        let timeout = timeout.transpose().unwrap_or_else(|problem| {
+            config.problems.push(problem);
+            None
+        });
         let change = |collector: &mut Collector| {
             collector.set_of_file(endpoint, credentials, headers, timeout)
         };
@@ -210,7 +224,7 @@ impl ReporterFile {
             ("reporter.user", self.user.is_some()),
             ("reporter.password", self.password.is_some()),
             ("reporter.http_headers", self.http_headers.is_some()),
-            ("reporter.timeout", self.timeout.is_some()),
+            (TIMEOUT, self.timeout.is_some()),
         ];
         let asks_for =
             "sending to a collector over HTTP, which the feature `collector` of this crate brings";
@@ -255,16 +269,16 @@ impl ReporterFile {
                 &text,
             );
         }
-        match (self.disable_lookup, self.lookup_interval) {
-            (Some(true), _) => set(lookup_interval, Some(None), "reporter.disable_lookup"),
-            (_, Some(interval)) => {
+        match self.disable_lookup {
+            Some(true) => set(lookup_interval, Some(None), "reporter.disable_lookup"),
+            _ => {
+                let interval = self.lookup_interval.and_then(DurationText::above_zero);
                 set(
                     lookup_interval,
-                    Some(Some(interval.0)),
+                    interval.map(Some),
                     "reporter.lookup_interval",
                 );
             }
-            _ => {}
         }
     }
 
@@ -319,8 +333,8 @@ impl RestrictionsFile {
             url.and_then(|url| RemoteRestrictions::new(&url).map_err(|_| NotAnAgent(url)));
         match restrictions {
             Ok(mut restrictions) => {
-                if let Some(interval) = self.refresh_interval {
-                    restrictions = restrictions.refresh_interval(interval.0);
+                if let Some(interval) = self.refresh_interval.and_then(DurationText::above_zero) {
+                    restrictions = restrictions.refresh_interval(interval);
                 }
                 if self.deny_before_first_answer == Some(true) {
                     restrictions = restrictions.initial(AllowedKeys::new());
@@ -353,8 +367,8 @@ impl ThrottlerFile {
         let throttler = url.and_then(|url| RemoteThrottler::new(&url).map_err(|_| NotAnAgent(url)));
         match throttler {
             Ok(mut throttler) => {
-                if let Some(interval) = self.refresh_interval {
-                    throttler = throttler.refresh_interval(interval.0);
+                if let Some(interval) = self.refresh_interval.and_then(DurationText::above_zero) {
+                    throttler = throttler.refresh_interval(interval);
                 }
                 let policy = Policy::throttler(throttler).of_file("throttler");
                 config.policies.throttler = Some(policy);
@@ -380,6 +394,8 @@ impl ThrottlerFile {
         refuse([("throttler", true)], asks_for, config);
     }
 }
+
+const TIMEOUT: &str = "reporter.timeout";
 
 /// Sets a value, if the file has it under this key.
 fn set<T>(setting: &mut Setting<T>, value: Option<T>, key: &'static str) {

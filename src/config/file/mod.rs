@@ -56,7 +56,7 @@ use crate::environment;
 /// | `sampler`: `param` | `param` | number or boolean |
 /// | `sampler`: `endpoint` | `samplingServerURL` | URL |
 /// | `sampler`: `refresh_interval` | `samplingRefreshInterval` | duration |
-/// | `sampler`: `max_operations` | `maxOperations` | a whole number above 0 |
+/// | `sampler`: `max_operations` | `maxOperations` | a whole number |
 /// | `sampler`: `strategy_file` | | path |
 /// | `sampler`: `operation_name_late_binding` | `operationNameLateBinding` | boolean; names always bind late here |
 /// | `reporter`: `agent` | `localAgentHostPort` | host, with or without a port |
@@ -65,7 +65,7 @@ use crate::environment;
 /// | `reporter`: `lookup_interval` | `attemptReconnectInterval` | duration |
 /// | `reporter`: `disable_lookup` | `disableAttemptReconnecting` | boolean |
 /// | `reporter`: `log_spans` | `logSpans` | boolean |
-/// | `reporter`: `queue_size` | `queueSize` | a whole number above 0 |
+/// | `reporter`: `queue_size` | `queueSize` | a whole number |
 /// | `reporter`: `flush_interval` | `bufferFlushInterval` | duration |
 /// | `reporter`: `endpoint` | `collectorEndpoint` | URL |
 /// | `reporter`: `user`, `password` | `user`, `password` | texts |
@@ -82,9 +82,9 @@ use crate::environment;
 /// | `throttler`: `refresh_interval` | `refreshInterval` | duration |
 /// | `throttler`: `synchronous_initialization` | `synchronousInitialization` | boolean; never synchronous here |
 ///
-/// Durations are texts with a unit, as in `1m30s`. An empty text and a null count as unset. Unlike in Go, a sampler
-/// without `param` has the [default](crate::config#which-sampler-do-variables-choose) of its type and not 0, and a 0 does not stand for a
-/// default.
+/// Durations are texts with a unit, as in `1m30s`. An empty text and a null count as unset. As in Go, a 0 stands for the
+/// default of an interval, of `queue_size` and of `max_operations`, and is a value of `param`. Unlike in Go, a sampler
+/// without `param` has the [default](crate::config#which-sampler-do-variables-choose) of its type and not 0.
 ///
 /// # Secrets
 ///

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::clock::nanos_with_units;
 use crate::config::parse;
 use crate::config::secret::Secret;
 use crate::model::TagValue;
@@ -57,23 +58,34 @@ impl Serialize for Url {
     }
 }
 
-/// A duration above zero as a text with a unit. A bare number is refused: it would be nanoseconds in a file of the Go
+/// A duration as a text with a unit, or 0. Another bare number is refused: it would be nanoseconds in a file of the Go
 /// client, and milliseconds in a variable of the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct DurationText(pub(super) Duration);
+pub(super) struct DurationText(Duration);
+
+impl DurationText {
+    /// Returns the duration, or `None` if it is 0, which stands for the default in a file of the Go client.
+    pub(super) fn above_zero(self) -> Option<Duration> {
+        (!self.0.is_zero()).then_some(self.0)
+    }
+}
 
 impl<'de> Deserialize<'de> for DurationText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let error = || {
-            D::Error::custom("expected a duration with a unit, above zero, such as 500ms or 1m30s")
+        let text = match Scalar::deserialize(deserializer)? {
+            Scalar::Integer(0) => return Ok(Self(Duration::ZERO)),
+            Scalar::Text(text) => text,
+            _ => return Err(D::Error::custom(A_DURATION)),
         };
-        let text = Scalar::deserialize(deserializer)?;
-        match text {
-            Scalar::Text(text) if !text.trim_ascii().bytes().all(|it| it.is_ascii_digit()) => {
-                let duration = parse::duration(text.trim_ascii());
-                duration.map(Self).map_err(|_| error())
+        match text.trim_ascii() {
+            text if text == "0" || nanos_with_units(text) == Some(0) => Ok(Self(Duration::ZERO)),
+            text if text.bytes().all(|byte| byte.is_ascii_digit()) => {
+                Err(D::Error::custom(A_DURATION))
             }
-            _ => Err(error()),
+            text => {
+                let duration = parse::duration(text);
+                duration.map(Self).map_err(|_| D::Error::custom(A_DURATION))
+            }
         }
     }
 }
@@ -83,6 +95,8 @@ impl Serialize for DurationText {
         serializer.collect_str(&format_args!("{:?}", self.0))
     }
 }
+
+const A_DURATION: &str = "expected a duration with a unit, such as 500ms or 1m30s";
 
 /// A single value of any kind.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]

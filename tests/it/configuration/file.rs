@@ -40,6 +40,7 @@ tags: {zone: a, none: } | tags: [{key: zone, value: a}, {key: none, value: ~}] |
 sampler: {type: Const} | sampler: {type: const, param: 1} | sampler | const 1 | sampler.type
 sampler: {type: const, param: false} | sampler: {type: const, param: 0} | sampler | const 0 | sampler.type
 sampler: {type: probabilistic, param: 0.5} | sampler: {type: probabilistic, param: 0.5} | sampler | probabilistic 0.5 | sampler.type
+sampler: {type: probabilistic, param: 0} | sampler: {type: probabilistic, param: 0.0} | sampler | probabilistic 0 | sampler.type
 reporter: {log_spans: true} | reporter: {logSpans: true} | log_spans | true | reporter.log_spans
 reporter: {queue_size: 7} | reporter: {queueSize: 7} | queue_size | 7 | reporter.queue_size
 reporter: {flush_interval: 1.5s} | reporter: {bufferflushinterval: 1500ms} | flush_interval | 1.5s | reporter.flush_interval
@@ -65,6 +66,7 @@ const READ_OF_AGENT: &str = "";
 
 #[cfg(feature = "remote-sampler")]
 const READ_OF_SAMPLER: &str = r#"
+sampler: {param: 0} | sampler: {type: remote, param: 0} | sampler | remote 0 | sampler.param
 sampler: {param: 0.25} | sampler: {type: remote, param: 0.25} | sampler | remote 0.25 | sampler.param
 sampler: {endpoint: "http://jaeger:5778/sampling"} | sampler: {samplingServerURL: "http://jaeger:5778/sampling"} | sampling_endpoint | "http://jaeger:5778/sampling" | sampler.endpoint
 sampler: {refresh_interval: 5s} | sampler: {samplingRefreshInterval: 5s} | sampler_refresh_interval | 5s | sampler.refresh_interval
@@ -109,12 +111,41 @@ fn an_empty_file_leaves_the_defaults() {
     }
 }
 
+/// By our names, and as the YAML of the Go client may have it.
+#[cfg(all(feature = "udp", feature = "remote-sampler"))]
+#[test]
+fn a_zero_stands_for_a_default_where_it_does_in_go() {
+    let defaults = Config::from_lookup(lookup(&[])).unwrap().explain();
+    for text in [
+        "reporter: {queue_size: 0, flush_interval: 0, lookup_interval: 0}",
+        "reporter: {queueSize: 0, bufferFlushInterval: 0, attemptReconnectInterval: 0s}",
+        r#"reporter: {bufferflushinterval: "0", attemptreconnectinterval: 0ms}"#,
+        "sampler: {refresh_interval: 0, max_operations: 0}",
+        "sampler: {samplingRefreshInterval: 0s, maxOperations: 0}",
+    ] {
+        let explanation = explained(text, &[]);
+        assert_eq!(explanation.settings(), defaults.settings(), "{text}");
+        assert_eq!(explanation.passed_over(), [], "{text}");
+        // It is written as it was read.
+        let written = serde_json::to_string(&yaml(text)).unwrap();
+        assert_eq!(
+            serde_json::from_str::<ConfigFile>(&written).unwrap(),
+            yaml(text),
+            "{text}"
+        );
+    }
+    for policy in ["throttler", "baggage_restrictions"] {
+        let explained = |more: &str| explained(&format!("{policy}: {{hostPort: a{more}}}"), &[]);
+        let zero = explained(", refreshInterval: 0");
+        assert_eq!(zero.settings(), explained("").settings(), "{policy}");
+    }
+}
+
 /// A line of a file, and what the error says.
 const REFUSED: &str = r#"
 sampler: {type: all} | sampler.type: expected const, probabilistic, ratelimiting or remote, found "all"
 sampler: {type: probabilistic, param: 2} | sampler.param: expected a probability from 0 to 1, found "2"
 sampler: {type: ratelimiting} | sampler.param: the rate limiting sampler needs it
-reporter: {queue_size: 0} | reporter.queue_size: expected a whole number above 0, found "0"
 tag_value_bytes: 0 | tag_value_bytes: expected a whole number above 0
 recording: all | recording: expected metadata, statements or everything
 tag_names: otel | tag_names: expected opentracing, opentelemetry or both
@@ -122,17 +153,17 @@ propagation: [jaeger, no-format] | propagation: expected a list of
 headers: {debug_id: "a b"} | headers.debug_id: expected the name of a header, found "a b"
 "#;
 
-#[cfg(all(feature = "udp", feature = "remote-sampler"))]
+#[cfg(all(feature = "udp", feature = "remote-sampler", feature = "collector"))]
 const MORE_REFUSED: &str = r#"
+reporter: {timeout: 0} | reporter.timeout: expected a duration above zero, found "0"
 sampler: {endpoint: "jaeger:5778"} | sampler.endpoint: expected a URL such as
-sampler: {max_operations: 0} | sampler.max_operations: expected a whole number above 0
 reporter: {agent: "jaeger:x"} | reporter.agent: expected a host with or without a port, found "jaeger:x"
 reporter: {agent_family: tcp} | reporter.agent_family: expected udp4 or udp6, found "tcp"
 reporter: {agent_protocol: tcp} | reporter.agent_protocol: expected udp/thrift.compact
 throttler: {host_port: "http://a"} | throttler.host_port: expected a host with or without a port
 baggage_restrictions: {host_port: "a:b"} | baggage_restrictions.host_port: expected a host
 "#;
-#[cfg(not(all(feature = "udp", feature = "remote-sampler")))]
+#[cfg(not(all(feature = "udp", feature = "remote-sampler", feature = "collector")))]
 const MORE_REFUSED: &str = "";
 
 #[test]
@@ -158,7 +189,7 @@ tags: zone | expected tags as a map
 sampler: {param: [1]} | expected a text, a number or a boolean
 sampler: {refresh_interval: 60} | a duration with a unit
 reporter: {flush_interval: "500"} | a duration with a unit
-reporter: {flush_interval: 0s} | a duration with a unit
+reporter: {flush_interval: 0.5} | a duration with a unit
 reporter: {password: 12345678} | put the value in quotes
 reporter: {user: [a]} | expected a text
 reporter: {http_headers: canary} | expected a map of texts
