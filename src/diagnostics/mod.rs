@@ -55,7 +55,7 @@ use crate::sync::PerProcess;
 use crate::sync::generation;
 
 pub(crate) use subjects::Subject;
-pub(crate) use words::{Quoted, Rounded};
+pub(crate) use words::{Quoted, Rounded, escaped};
 
 /// The lines of a tracer, and the place that they go to.
 ///

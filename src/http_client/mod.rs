@@ -45,6 +45,7 @@ pub(crate) use roots::trusting;
 #[cfg(all(feature = "tls", feature = "_upload"))]
 pub(crate) use tls_settings::TlsSettings;
 
+use crate::diagnostics::escaped;
 use crate::redact;
 
 /// Returns whether ureq can start a thread, on which it looks a host up. It panics if it cannot.
@@ -82,8 +83,7 @@ pub(crate) fn one_line(text: &str) -> String {
     let spaced = line
         .chars()
         .map(|c| if c.is_whitespace() { ' ' } else { c });
-    let printable = spaced.filter(|c| !c.is_control());
-    printable.take(MAX_LINE).collect()
+    escaped(spaced).take(MAX_LINE).collect()
 }
 
 /// The number of characters of a text in a line.

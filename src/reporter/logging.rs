@@ -1,6 +1,6 @@
 use std::fmt::{self, Write as _};
 
-use crate::diagnostics::write_to_stderr;
+use crate::diagnostics::{escaped, write_to_stderr};
 use crate::record::FinishedSpan;
 use crate::reporter::{MakeReporter, Reporter};
 
@@ -12,7 +12,7 @@ use crate::reporter::{MakeReporter, Reporter};
 ///
 /// The line begins with `{trace-id}:{span-id}:{parent-id}:{flags} - {operation name}` as the Java client writes it: ids
 /// with 16 digits (32 if the trace id has an upper half), the parent of a root as a single `0`. The duration and the
-/// tags follow. Text that contains a blank is quoted, control characters are escaped, and values are cut after 100
+/// tags follow. Text that contains a blank is quoted, characters that are not seen are escaped, and values are cut after 100
 /// characters.
 ///
 /// ```
@@ -82,11 +82,11 @@ fn write_line(line: &mut String, span: &FinishedSpan<'_>) -> fmt::Result {
         None => line.push('0'),
     }
     write!(line, ":{:x} - ", span.flags().bits())?;
-    write_escaped(line, span.operation_name())?;
+    line.extend(escaped(span.operation_name().chars()));
     write!(line, " {:?}", span.duration())?;
     for (key, value) in span.tags() {
         line.push(' ');
-        write_escaped(line, key)?;
+        line.extend(escaped(key.chars()));
         line.push('=');
         let text = value.to_string();
         let cut = text.char_indices().nth(LONGEST_VALUE).map(|(at, _)| at);
@@ -94,21 +94,10 @@ fn write_line(line: &mut String, span: &FinishedSpan<'_>) -> fmt::Result {
         if shown.is_empty() || shown.contains(|it: char| it.is_whitespace() || it == '"') {
             write!(line, "{shown:?}")?;
         } else {
-            write_escaped(line, shown)?;
+            line.extend(escaped(shown.chars()));
         }
         if cut.is_some() {
             line.push('…');
-        }
-    }
-    Ok(())
-}
-
-fn write_escaped(line: &mut String, text: &str) -> fmt::Result {
-    for character in text.chars() {
-        if character.is_control() {
-            write!(line, "{}", character.escape_default())?;
-        } else {
-            line.push(character);
         }
     }
     Ok(())

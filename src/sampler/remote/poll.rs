@@ -1,6 +1,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use crate::diagnostics::escaped;
 use crate::metrics::Counter;
 use crate::panics::caught;
 use crate::poller::PollSchedule;
@@ -158,7 +159,7 @@ impl Poll {
             metrics.add(Counter::CallbackPanics, 1);
             "an error whose text cannot be had".to_owned()
         });
-        let error = shortened(text);
+        let error = shortened(&text);
         let line = || {
             let (source, now) = (&self.source, current.load().sampler().description());
             format!("no sampling strategy from {source}: {error}; sampling goes on as {now}")
@@ -192,10 +193,9 @@ impl Poll {
     }
 }
 
-/// Cuts the text of a fetcher's error, and leaves out line ends and the like.
-fn shortened(text: String) -> String {
-    let printable = text.chars().filter(|c| !c.is_control());
-    printable.take(MAX_ERROR).collect()
+/// Cuts the text of a fetcher's error, and escapes line ends and the like.
+fn shortened(text: &str) -> String {
+    escaped(text.chars()).take(MAX_ERROR).collect()
 }
 
 /// The number of characters of an error that are kept.

@@ -46,6 +46,15 @@ fn a_line_names_the_status_the_reason_and_the_cure() {
 }
 
 #[test]
+fn a_line_shows_what_is_not_seen_in_an_answer() {
+    let line = line_after(Act::text(400, "a\u{202e}b\u{200b}c\u{1b}[31md\te"));
+    assert!(
+        line.contains(r"400 (a\u{202e}b\u{200b}c\u{1b}[31md e)"),
+        "{line}"
+    );
+}
+
+#[test]
 fn a_line_holds_little_of_a_long_answer() {
     let line = line_after(Act::text(400, &"x".repeat(10_000)));
     let count = line.chars().filter(|c| *c == 'x').count();
