@@ -29,6 +29,9 @@ impl Endpoint {
     pub(crate) fn parse(url: &str) -> Result<Self, InvalidEndpoint> {
         let url = url.trim();
         let uri: Uri = url.parse().map_err(|_| InvalidEndpoint::NotAUrl)?;
+        if has_zone(url) {
+            return Err(InvalidEndpoint::Zone);
+        }
         let scheme = match uri.scheme_str() {
             Some("http") => "http",
             Some("https") if cfg!(feature = "tls") => "https",
@@ -175,6 +178,16 @@ fn has_valid_port(authority: &str, host: &str) -> bool {
     }
 }
 
+/// Returns whether the host of a URL is an address of IP version 6 with a zone.
+pub(crate) fn has_zone(url: &str) -> bool {
+    let address = url.split_once("://").and_then(|(_, rest)| {
+        let authority = rest.split(['/', '?', '#']).next()?;
+        let (_, address) = authority.rsplit_once('[')?;
+        address.split_once(']')
+    });
+    address.is_some_and(|(address, _)| address.contains('%'))
+}
+
 /// Returns whether a request is encrypted or stays on this host.
 fn is_private(uri: &Uri) -> bool {
     uri.scheme_str() == Some("https") || is_loopback(uri.host().unwrap_or_default())
@@ -220,6 +233,9 @@ pub enum InvalidEndpoint {
     TlsMissing,
     /// The text is not `grpc://host:port` or `grpcs://host:port`, for a server of gRPC.
     NotAGrpcEndpoint,
+    /// The host has a zone, as in `http://[fe80::1%25eth0]:5778`, which the crates that make the requests cannot hold. Use
+    /// a name or another address.
+    Zone,
     /// The URL has a user name or a password, which `http` would send in the clear to another host. Use `https`.
     ExposedCredentials,
 }
@@ -231,6 +247,7 @@ impl fmt::Display for InvalidEndpoint {
             Self::UnknownScheme => "expected a URL that begins with http:// or https://",
             Self::TlsMissing => "https needs the feature `tls`",
             Self::NotAGrpcEndpoint => "expected a host and a port, such as grpc://localhost:5779",
+            Self::Zone => return write!(f, "expected {NO_ZONE}"),
             Self::ExposedCredentials => {
                 "http would send the user name and the password in the clear: use https"
             }
@@ -239,6 +256,10 @@ impl fmt::Display for InvalidEndpoint {
 }
 
 impl std::error::Error for InvalidEndpoint {}
+
+/// What a host should be that has a zone.
+pub(crate) const NO_ZONE: &str =
+    "a host name, or an address without a zone: a zone such as %25eth0 is not supported in a URL";
 
 #[cfg(test)]
 mod tests {
@@ -352,6 +373,9 @@ mod tests {
             ("http://a b/", InvalidEndpoint::NotAUrl),
             ("ftp://h/", InvalidEndpoint::UnknownScheme),
             ("unix:///run/agent", InvalidEndpoint::NotAUrl),
+            ("http://[fe80::7%25eth0]:5778/", InvalidEndpoint::Zone),
+            ("http://[fe80::7%eth0]", InvalidEndpoint::Zone),
+            ("http://a b/[::1%1]", InvalidEndpoint::NotAUrl),
             ("http://u:p@h/", InvalidEndpoint::ExposedCredentials),
             ("http://u:p@10.0.0.1/", InvalidEndpoint::ExposedCredentials),
         ] {

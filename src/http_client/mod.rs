@@ -24,6 +24,10 @@ use std::thread;
 
 pub(crate) use endpoint::Endpoint;
 pub use endpoint::InvalidEndpoint;
+#[cfg(any(feature = "remote-sampler", feature = "_upload"))]
+pub(crate) use endpoint::NO_ZONE;
+#[cfg(feature = "grpc")]
+pub(crate) use endpoint::has_zone;
 #[cfg(feature = "remote-sampler")]
 pub(crate) use get::HttpClient;
 #[cfg(feature = "_upload")]

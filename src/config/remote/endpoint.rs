@@ -2,6 +2,7 @@
 
 use crate::config::error::ConfigProblem;
 use crate::config::parse::Expected;
+use crate::http_client::NO_ZONE;
 use crate::sampler::remote::{HttpStrategyFetcher, InvalidEndpoint, StrategyFetcher};
 
 /// Why an endpoint cannot be asked.
@@ -37,6 +38,7 @@ impl From<InvalidEndpoint> for Refusal {
         match error {
             InvalidEndpoint::TlsMissing => NO_TLS,
             InvalidEndpoint::ExposedCredentials => Self::Invalid(IN_THE_CLEAR),
+            InvalidEndpoint::Zone => Self::Invalid(NO_ZONE),
             _ => Self::Invalid(EXPECTED),
         }
     }

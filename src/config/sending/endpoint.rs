@@ -2,7 +2,7 @@
 
 use crate::config::error::ConfigProblem;
 use crate::config::parse::Expected;
-use crate::http_client::InvalidEndpoint;
+use crate::http_client::{InvalidEndpoint, NO_ZONE};
 
 /// Returns the problem of an endpoint.
 pub(super) fn problem(
@@ -14,6 +14,7 @@ pub(super) fn problem(
     match error {
         InvalidEndpoint::TlsMissing => ConfigProblem::unsupported(name, endpoint, NO_TLS),
         InvalidEndpoint::ExposedCredentials => exposed(name, endpoint),
+        InvalidEndpoint::Zone => ConfigProblem::invalid(name, endpoint, NO_ZONE),
         _ => ConfigProblem::invalid(name, endpoint, expected),
     }
 }

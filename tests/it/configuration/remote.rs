@@ -219,6 +219,11 @@ fn settings_of_the_code_are_checked_when_the_tracer_is_built() {
              found \"jaeger\"",
         ),
         (
+            config().sampling_endpoint("http://[fe80::7%25eth0]:5778/sampling"),
+            "sampling_endpoint: expected a host name, or an address without a zone: a zone such as %25eth0 is not \
+             supported in a URL, found \"http://[fe80::7%25eth0]:5778/sampling\"",
+        ),
+        (
             config().sampler_refresh_interval(Duration::ZERO),
             "sampler_refresh_interval: expected a duration above zero, found \"0\"",
         ),

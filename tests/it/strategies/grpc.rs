@@ -448,6 +448,8 @@ fn endpoints_have_a_scheme_a_host_and_a_port() {
         let error = GrpcStrategyFetcher::new(text).expect_err(text);
         assert_eq!(error, InvalidEndpoint::NotAGrpcEndpoint, "{text}");
     }
+    let with_zone = GrpcStrategyFetcher::new("grpc://[fe80::7%25eth0]:5779").err();
+    assert_eq!(with_zone, Some(InvalidEndpoint::Zone));
     let encrypted = GrpcStrategyFetcher::new("grpcs://jaeger:5779");
     match cfg!(feature = "tls") {
         true => assert_eq!(encrypted.expect("tls").description(), "grpcs://jaeger:5779"),

@@ -22,7 +22,7 @@ use tonic::transport::Endpoint;
 use tonic_prost::ProstCodec;
 
 use self::messages::{SamplingStrategyParameters, SamplingStrategyResponse};
-use crate::http_client::shown;
+use crate::http_client::{has_zone, shown};
 #[cfg(feature = "tls")]
 use crate::sampler::remote::InvalidCertificates;
 use crate::sampler::remote::{
@@ -70,6 +70,9 @@ impl GrpcStrategyFetcher {
     /// Fails if the connection is to be encrypted and this build lacks the feature `tls`.
     pub fn new(endpoint: &str) -> Result<Self, InvalidEndpoint> {
         let invalid = InvalidEndpoint::NotAGrpcEndpoint;
+        if has_zone(endpoint) {
+            return Err(InvalidEndpoint::Zone);
+        }
         let (scheme, authority) = endpoint.trim().split_once("://").ok_or(invalid)?;
         let scheme = match scheme.to_ascii_lowercase().as_str() {
             "grpc" | "http" => "http",
