@@ -316,12 +316,24 @@ impl<'m> Received<'m> {
         joined
     }
 
-    /// Notes what another member says, and the first of its headers that is there.
+    /// Notes what another member says, and the first of its headers that is there and says so.
     #[cold]
     fn note(&mut self, other: &SpanContext, said_by: Option<&HeaderSet>, found: &FoundHeaders<'_>) {
-        let is_there = |name: &&str| found.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
-        let name = said_by.and_then(|headers| headers.names().find(is_there));
-        let name = name.unwrap_or_default();
+        // A malformed header may stand before the one that was read.
+        let id = other.trace_id().map(|id| format!("{:x}", id.low()));
+        let says_so = |value: &[u8]| {
+            let value = String::from_utf8_lossy(value).to_ascii_lowercase();
+            id.as_ref().is_none_or(|id| value.contains(id))
+        };
+        let first = |must_say_so: bool| {
+            said_by?.names().find(|name| {
+                let mut headers = found.iter();
+                headers.any(|(own, value)| {
+                    own.eq_ignore_ascii_case(name) && (!must_say_so || says_so(value))
+                })
+            })
+        };
+        let name = first(true).or_else(|| first(false)).unwrap_or_default();
         if !self.conflict.is_empty() {
             self.conflict.push_str(", ");
         }

@@ -32,7 +32,8 @@ impl B3HeaderNames {
             single::NAME,
         ]
         .map(Key::from_static);
-        let all = [&trace_id, &span_id, &parent_id, &sampled, &flags, &single];
+        // The one header first: it wins, so a conflict names it.
+        let all = [&single, &trace_id, &span_id, &parent_id, &sampled, &flags];
         Self {
             set: HeaderSet::new(all.map(Key::clone), [baggage_prefix.clone()]),
             trace_id,

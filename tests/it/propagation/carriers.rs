@@ -252,7 +252,7 @@ fn a_tracer_names_the_headers_that_it_writes_and_reads() {
         (&[][..], ""),
         (
             &[Propagation::B3Single],
-            "x-b3-traceid x-b3-spanid x-b3-parentspanid x-b3-sampled x-b3-flags b3 baggage-*",
+            "b3 x-b3-traceid x-b3-spanid x-b3-parentspanid x-b3-sampled x-b3-flags baggage-*",
         ),
         (&[Propagation::TraceContext], "traceparent tracestate"),
     ] {

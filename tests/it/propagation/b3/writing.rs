@@ -156,7 +156,7 @@ fn the_codec_names_its_headers() {
         let names: Vec<_> = headers.names().collect();
         let several = ["traceid", "spanid", "parentspanid", "sampled", "flags"];
         let several = several.map(|name| format!("x-b3-{name}"));
-        assert_eq!(names, [&several[..], &["b3".to_owned()]].concat());
+        assert_eq!(names, [&["b3".to_owned()], &several[..]].concat());
         assert_eq!(headers.prefixes().collect::<Vec<_>>(), ["baggage-"]);
     }
 }

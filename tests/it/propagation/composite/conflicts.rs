@@ -158,6 +158,32 @@ fn a_decision_without_a_trace_is_in_conflict_with_another_one() {
 }
 
 #[test]
+fn a_conflict_names_the_header_that_was_read() {
+    let trace = ("uber-trace-id", "1:2:0:1");
+    let several = [
+        ("X-B3-TraceId", "00000000000000AB"),
+        ("X-B3-SpanId", "3"),
+        ("X-B3-Sampled", "1"),
+    ];
+    for (b3, said) in [
+        // Well-formed, it wins over the several.
+        ("cd-4-1", "b3 00000000000000cd:0000000000000004:0:1"),
+        ("AB-3-1", "b3 00000000000000ab:0000000000000003:0:1"),
+        // Malformed, it is not read.
+        (
+            "cd-?-1",
+            "x-b3-traceid 00000000000000ab:0000000000000003:0:1",
+        ),
+    ] {
+        for formats in [[Jaeger, B3], [Jaeger, B3Single]] {
+            let received = [&[trace][..], &several, &[("b3", b3)]].concat();
+            let (tag, _) = conflict(&formats, &received);
+            assert_eq!(tag.as_deref(), Some(said), "{formats:?} {b3}");
+        }
+    }
+}
+
+#[test]
 fn the_same_trace_in_another_format_adds_what_the_first_cannot_say() {
     let trace = "463ac35c9f6413ad48485a3953bb6124";
     let jaeger = format!("{trace}:2:9:3");
