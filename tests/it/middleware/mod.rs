@@ -61,6 +61,8 @@ mod services;
 mod tag_names;
 #[cfg(feature = "thrift")]
 mod thrift;
+#[cfg(feature = "axum")]
+mod trace_context;
 #[cfg(all(feature = "axum", feature = "hyper", feature = "tonic"))]
 mod trust;
 #[cfg(all(feature = "axum", feature = "hyper"))]

@@ -1,6 +1,7 @@
 //! Several formats in one carrier.
 
 mod conflicts;
+mod neighbours;
 mod writing;
 
 use std::collections::BTreeMap;
