@@ -21,6 +21,15 @@ pub enum Way {
 }
 
 impl Way {
+    /// The ways of requests, which a backend answers: all but the agent's.
+    pub const OF_REQUESTS: [Self; 5] = [
+        Self::Thrift,
+        Self::Grpc,
+        Self::OtlpHttp,
+        Self::OtlpGrpc,
+        Self::Zipkin,
+    ];
+
     /// Returns the address at which a backend takes requests of this protocol; for the agent that of
     /// Thrift compact.
     pub const fn address(self, backend: &Endpoints) -> SocketAddr {

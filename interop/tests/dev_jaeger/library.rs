@@ -17,13 +17,7 @@ fn spans_of_the_library_are_shown_alike_by_every_way() -> Result {
         return Ok(());
     };
     let mut comparison = Comparison::default();
-    for way in [
-        Way::Thrift,
-        Way::Grpc,
-        Way::OtlpHttp,
-        Way::OtlpGrpc,
-        Way::Zipkin,
-    ] {
+    for way in Way::OF_REQUESTS {
         for is_128_bit in [false, true] {
             for (name, scene) in scenes::ALL {
                 let sender = sender(way, way.address(three.tee.endpoints()))?;

@@ -16,13 +16,7 @@ fn v2_reads_every_span_of_many_batches() -> Result {
 }
 
 fn reads_many_batches(version: Version) -> Result {
-    for way in [
-        Way::Thrift,
-        Way::Grpc,
-        Way::OtlpHttp,
-        Way::OtlpGrpc,
-        Way::Zipkin,
-    ] {
+    for way in Way::OF_REQUESTS {
         let Some(jaeger) = Backend::start_or_skip(version)? else {
             return Ok(());
         };
