@@ -49,7 +49,7 @@
 //! | a thread | `scope::spawn(f)`, or `thread::spawn(in_active_span(f))` |
 //! | a scoped thread, `thread::Builder` | `capture().on(threads).spawn(f)`, `capture().on(builder).spawn(f)` |
 //! | a pool that takes closures, `rayon::spawn`, `rayon::join` | `pool.execute(in_active_span(f))` |
-//! | `rayon::scope` | `pool.spawn(\|_\| captured.run(f))` |
+//! | `rayon::scope`, the scoped threads of crossbeam | `pool.spawn(\|_\| captured.run(f))` |
 //! | a parallel iterator | `items.par_iter().for_each(capture().wrap_fn(f))` |
 //! | a callback with an argument | `capture().wrap_once(f)`, `wrap_mut`, `wrap_fn` |
 //! | a task of any runtime | `tokio::spawn(future.in_active_span())` |
@@ -130,7 +130,7 @@ pub use spawn::{in_active_span, spawn};
 pub use spawner::Spawner;
 pub(crate) use stack::{Active, ActiveRef};
 #[cfg(feature = "tracing")]
-pub(crate) use stack::{peek, push, remove_deferred};
+pub(crate) use stack::{peek, push_deferred, remove_deferred};
 #[cfg(feature = "stream")]
 pub use stream::{InstrumentedStream, StreamInSpan};
 pub use traced::Traced;

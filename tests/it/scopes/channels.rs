@@ -20,7 +20,7 @@ use crate::support::{fixed_tracer, names, recording_tracer, until};
 /// Passes envelopes through a channel, and returns those that come out.
 type Channel = fn(Vec<Traced<u32>>) -> Vec<Traced<u32>>;
 
-const CHANNELS: [(&str, Channel); 6] = [
+const CHANNELS: [(&str, Channel); 9] = [
     ("std mpsc", |sent| {
         let (to, from) = mpsc::channel();
         let sender = thread::spawn(move || {
@@ -71,6 +71,41 @@ const CHANNELS: [(&str, Channel); 6] = [
             block_on(from).expect("sent")
         };
         sent.into_iter().map(pass).collect()
+    }),
+    ("crossbeam unbounded", |sent| {
+        let (to, from) = crossbeam_channel::unbounded();
+        for message in sent {
+            to.send(message).expect("open");
+        }
+        drop(to);
+        from.iter().collect()
+    }),
+    ("crossbeam without a buffer", |sent| {
+        let (to, from) = crossbeam_channel::bounded(0);
+        crossbeam_utils::thread::scope(|threads| {
+            threads.spawn(|_| {
+                let to = to;
+                sent.into_iter().for_each(|m| to.send(m).expect("open"));
+            });
+            from.iter().collect()
+        })
+        .expect("no panic")
+    }),
+    ("crossbeam's select", |sent| {
+        let (to, from) = crossbeam_channel::bounded(2);
+        let (_never, silent) = crossbeam_channel::bounded::<Traced<u32>>(1);
+        for message in sent {
+            to.send(message).expect("open");
+        }
+        let next = || {
+            crossbeam_channel::select! {
+                recv(from) -> message => message,
+                recv(silent) -> message => message,
+            }
+        };
+        [next(), next()]
+            .map(|message| message.expect("sent"))
+            .into()
     }),
     ("a queue behind a lock", |sent| {
         let queue = std::sync::Mutex::new(std::collections::VecDeque::from(sent));

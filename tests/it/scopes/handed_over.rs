@@ -66,7 +66,7 @@ fn probe(tracer: &JaegerTracer) {
 /// Runs two probes each time, by one way to hand work over.
 type Way = fn(&Captured, &JaegerTracer);
 
-const WAYS: [(&str, Way); 12] = [
+const WAYS: [(&str, Way); 14] = [
     ("std::thread::spawn", |captured, tracer| {
         let spawn = |tracer: JaegerTracer| thread::spawn(captured.wrap(move || probe(&tracer)));
         for thread in [spawn(tracer.clone()), spawn(tracer.clone())] {
@@ -139,6 +139,31 @@ const WAYS: [(&str, Way); 12] = [
             .par_iter()
             .for_each(captured.wrap_fn(|_: &i32| probe(tracer)));
     }),
+    ("crossbeam's scoped threads", |captured, tracer| {
+        crossbeam_utils::thread::scope(|threads| {
+            for _ in 0..2 {
+                threads.spawn(|_| captured.run(|| probe(tracer)));
+            }
+        })
+        .expect("no panic");
+    }),
+    (
+        "workers that take jobs from crossbeam's channel",
+        |captured, tracer| {
+            let (jobs, queue) = crossbeam_channel::bounded::<Job>(1);
+            let workers = [queue.clone(), queue]
+                .map(|queue| thread::spawn(move || queue.iter().for_each(|job| job())));
+            for _ in 0..2 {
+                let tracer = tracer.clone();
+                let job = captured.wrap(move || probe(&tracer));
+                jobs.send(Box::new(job)).expect("the workers live");
+            }
+            drop(jobs);
+            for worker in workers {
+                worker.join().expect("no panic");
+            }
+        },
+    ),
     ("a listener", |captured, tracer| {
         let mut heard = 0;
         let mut listener = captured.wrap_mut(|by: u32| {
