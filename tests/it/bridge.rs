@@ -4,6 +4,8 @@ mod log_scenario;
 #[cfg(feature = "tracing")]
 mod logs_fmt;
 #[cfg(feature = "tracing")]
+mod logs_hostile;
+#[cfg(feature = "tracing")]
 mod logs_inner_formats;
 #[cfg(feature = "log")]
 mod logs_log;

@@ -116,6 +116,11 @@ enum Place {
     Name,
     /// In a name, after a backslash.
     NameEscape,
+    /// In a name, after `\u` and this many digits.
+    NameCode {
+        digits: u8,
+        code: u32,
+    },
     Text,
     /// In a text, after a backslash.
     TextEscape,
@@ -168,9 +173,11 @@ impl ObjectScan {
                     at += 1;
                 }
                 Place::NameEscape => {
-                    // A name with an escape is taken for another one.
-                    self.may_be = [false; 3];
-                    self.place = Place::Name;
+                    self.read_name_escape(piece[at]);
+                    at += 1;
+                }
+                Place::NameCode { digits, code } => {
+                    self.read_name_code(digits, code, piece[at]);
                     at += 1;
                 }
             }
@@ -184,6 +191,39 @@ impl ObjectScan {
             *may_be &= rest.is_some_and(|rest| rest.starts_with(part));
         }
         self.name_len += part.len();
+    }
+
+    fn read_name_escape(&mut self, byte: u8) {
+        self.place = Place::Name;
+        let meant = match byte {
+            b'u' => {
+                self.place = Place::NameCode { digits: 0, code: 0 };
+                return;
+            }
+            b'b' => 0x08,
+            b'f' => 0x0c,
+            b'n' => b'\n',
+            b'r' => b'\r',
+            b't' => b'\t',
+            itself => itself,
+        };
+        self.read_name(&[meant]);
+    }
+
+    fn read_name_code(&mut self, digits: u8, code: u32, byte: u8) {
+        let digit = char::from(byte).to_digit(16).unwrap_or_default();
+        let code = code << 4 | digit;
+        if digits < 3 {
+            let digits = digits + 1;
+            self.place = Place::NameCode { digits, code };
+            return;
+        }
+        self.place = Place::Name;
+        match char::from_u32(code) {
+            Some(meant) => self.read_name(meant.encode_utf8(&mut [0; 4]).as_bytes()),
+            // One half of a character above U+FFFF. Such a name is taken for another one.
+            None => self.may_be = [false; 3],
+        }
     }
 
     fn end_name(&mut self) {

@@ -74,6 +74,40 @@ fn a_member_that_is_there_stays_as_it_is() {
 }
 
 #[test]
+fn a_name_is_found_however_it_is_escaped() {
+    let context = SpanContext::new(
+        TraceId::new(0, 1).expect("not zero"),
+        SpanId::new(2).expect("not zero"),
+        None,
+        Flags::default(),
+    );
+    let keys = LogKeys::new()
+        .trace_id("a/\"\\\u{8}\u{c}\n\r\t\u{1}☂")
+        .span_id("span_id")
+        .sampled(None);
+    let ids = keys.name(context.trace_ids()).expect("a trace");
+    for text in [
+        r#"{"a/\"\\\b\f\n\r\t\u0001☂":1,"span_id":2}"#,
+        r#"{"\u0061\/\u0022\u005C\u0008\u000c\u000a\u000d\u0009\u0001\u2602":1,"\u0073pan_id":2}"#,
+    ] {
+        for size in 1..=text.len() {
+            assert_eq!(written(text, size, &ids), text, "in pieces of {size}");
+        }
+    }
+    for other in [
+        r"span\u005fi",
+        r"span\u005fidx",
+        r"span\\id",
+        r"span_id\ud83d\ude00",
+        r"\ud83dspan_id",
+    ] {
+        let text = format!(r#"{{"{other}":2}}"#);
+        let line = written(&text, 3, &ids);
+        assert_eq!(line.matches("0000000000000002").count(), 1, "{line}");
+    }
+}
+
+#[test]
 fn other_text_has_the_ids_before_it() {
     let prefix = "trace_id=0000000000000001 span_id=0000000000000002 sampled=true";
     for text in ["INFO {paid}\n", "[1]", "ü"] {
