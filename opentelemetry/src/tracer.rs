@@ -61,6 +61,7 @@ impl TracehoundTracer {
                 .shared
                 .tracer
                 .build_span(name)
+                .place(None)
                 .child_of(parent)
                 .ignore_active_span()
                 .start_time(start);

@@ -1,14 +1,13 @@
 //! Lines about one of many subjects, such as a place in the program: each subject has ten silent seconds of its own.
 
 use std::collections::HashMap;
-use std::panic::Location;
 use std::time::Duration;
 
 /// The thing that a line is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Subject {
-    /// A place in the program.
-    Place(&'static Location<'static>),
+    /// A place in the program: a file and a line.
+    Place(&'static str, u32),
     /// An operation whose place is not known.
     Operation(String),
     /// Any of those that are too many to be remembered.
@@ -17,9 +16,9 @@ pub(crate) enum Subject {
 
 impl Subject {
     /// Returns the place, or else the operation by the first bytes of its name.
-    pub(crate) fn of(place: Option<&'static Location<'static>>, operation_name: &str) -> Self {
+    pub(crate) fn of(place: Option<(&'static str, u32)>, operation_name: &str) -> Self {
         match place {
-            Some(place) => Self::Place(place),
+            Some((file, line)) => Self::Place(file, line),
             None => Self::Operation(operation_name.chars().take(MAX_NAME_CHARS).collect()),
         }
     }

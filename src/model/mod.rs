@@ -46,6 +46,7 @@
 //! | [`SpanKind`] | the side of a call that a span stands for |
 //! | [`Timestamp`] | a time in microseconds |
 //! | [`Process`] | the service and its tags |
+//! | [`Place`] | a line in the source of a program |
 //! | [`Recording`] | how much of a program's data its spans show |
 //! | [`TagNames`] | the vocabulary in which the middleware names tags |
 //! | [`tags`] | standard names of tags and log fields |
@@ -57,6 +58,7 @@ mod flags;
 mod id;
 mod log;
 pub mod otel_tags;
+mod place;
 mod process;
 mod randomness;
 mod recording;
@@ -77,6 +79,7 @@ pub use flags::Flags;
 pub use id::{ParseIdError, SpanId, TraceId};
 pub(crate) use id::{hex_digit, hex_digits, parse_hex};
 pub use log::{FieldRef, LogField, LogRecord, field};
+pub use place::Place;
 pub use process::Process;
 pub(crate) use randomness::{Randomness, random_value};
 pub use recording::Recording;

@@ -60,10 +60,9 @@ mod rpc;
 
 use std::borrow::Cow;
 use std::fmt;
-use std::panic::Location;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::model::{SpanId, SpanKind, TraceId};
+use crate::model::{Place, SpanId, SpanKind, TraceId};
 use crate::record::Observation;
 use crate::services::Services;
 
@@ -296,8 +295,9 @@ impl<'a> ObservedSpan<'a> {
     /// Returns where the program starts the span: the place of the call of
     /// [`start_span`](crate::TracerExt::start_span) or [`build_span`](crate::TracerExt::build_span).
     ///
-    /// Known in [`on_start`](SpanObserver::on_start) only. Returns `None` for spans that this library starts, such as
-    /// those of the middleware.
+    /// A span of the crate `tracing` has the place of its macro, and that of a middleware for HTTP or gRPC the place
+    /// where the layer was made. Known in [`on_start`](SpanObserver::on_start) only. Returns `None` for other spans that
+    /// this library starts, and for spans of OpenTelemetry's API.
     ///
     /// ```
     /// use tracehound::JaegerTracer;
@@ -327,7 +327,7 @@ impl<'a> ObservedSpan<'a> {
     /// tracer.start_span("checkout").finish(); // src/main.rs:29 starts checkout
     /// # Ok::<(), tracehound::tracer::BuildError>(())
     /// ```
-    pub fn place(&self) -> Option<&'static Location<'static>> {
+    pub fn place(&self) -> Option<Place> {
         let place = self.facts.start?.place?;
         (!place.file().starts_with(OWN_SOURCES)).then_some(place)
     }

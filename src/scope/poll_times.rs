@@ -304,7 +304,7 @@ fn report_blocking(slot: &SpanSlot, times: &Times, time: Duration, limit: Durati
     let Some(diagnostics) = slot.tracer.diagnostics() else {
         return;
     };
-    let subject = Subject::Place(times.place);
+    let subject = Subject::Place(times.place.file(), times.place.line());
     let now = Duration::from_nanos(times.last);
     diagnostics.warn_about("blocking_poll", subject, now, || {
         let name = slot.operation_name();

@@ -2,13 +2,12 @@
 
 use std::fmt;
 use std::mem;
-use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crate::diagnostics::Diagnostics;
 use crate::metrics::{Counter, Metrics};
-use crate::model::{Flags, Process, Randomness, SpanId};
+use crate::model::{Flags, Place, Process, Randomness, SpanId};
 use crate::observer::{ObservedSpan, SpanObserver};
 use crate::panics::caught;
 use crate::poller::Poller;
@@ -57,7 +56,7 @@ pub(super) struct Core {
 /// The facts of a start that only observers want: the place, and whether the program asked for a root.
 #[derive(Clone, Copy)]
 pub(super) struct Beginning {
-    pub(super) place: Option<&'static Location<'static>>,
+    pub(super) place: Option<Place>,
     /// The program has named no parent and asked for no new trace, and nothing is active on the thread.
     pub(super) is_implicit: bool,
 }

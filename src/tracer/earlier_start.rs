@@ -1,20 +1,35 @@
-/// The time at which a span began, if that was before its start: ticks of its tracer's clock.
+use crate::model::Place;
+
+/// The time at which a span began, if that was before its start: ticks of its tracer's clock. And the place at which it
+/// began, if the one that starts it is another one.
 #[derive(Clone, Copy, Default)]
-pub(super) struct EarlierStart(Option<u64>);
+pub(super) struct EarlierStart {
+    ticks: Option<u64>,
+    place: Option<Place>,
+}
 
 impl EarlierStart {
     #[inline]
     pub(super) fn set(&mut self, ticks: u64) {
-        self.0 = Some(ticks);
+        self.ticks = Some(ticks);
     }
 
     #[inline(always)]
     pub(super) fn clear(&mut self) {
-        self.0 = None;
+        self.ticks = None;
+        self.place = None;
     }
 
     #[inline(always)]
     pub(super) fn ticks(self) -> Option<u64> {
-        self.0
+        self.ticks
+    }
+
+    pub(super) fn set_place(&mut self, place: Option<Place>) {
+        self.place = place;
+    }
+
+    pub(super) fn place(self) -> Option<Place> {
+        self.place
     }
 }

@@ -60,7 +60,7 @@ fn start_named_slowly(
     match core.try_new_id().filter(|_| core.is_observed()) {
         Some(id) => {
             let beginning = Beginning {
-                place: Some(place),
+                place: Some(place.into()),
                 is_implicit: core.watches_starts && is_nothing_active(),
             };
             let span = start_named_with_id(core, name, ticks, id);

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 #[cfg(feature = "tracing")]
 use crate::clock::{Moment, Reading};
-use crate::model::{ReferenceType, TagRef, tags};
+use crate::model::{Place, ReferenceType, TagRef, tags};
 use crate::propagation::Trust;
 use crate::record::{BuilderScratch, EmptyScratch, ScratchSlot};
 use crate::span::{Reference, SpanContext, TakeContext, ToSpanContext as _};
@@ -122,14 +122,21 @@ impl<'a> StartSpanOptions<'a> {
         self.spec.earlier_start.ticks()
     }
 
-    /// Sets the time at which the span began, by the clock of its tracer.
+    /// Sets the time at which the span began, by the clock of its tracer, and the place.
     #[cfg(feature = "tracing")]
     #[inline]
-    pub(super) fn set_moment(&mut self, moment: Moment) {
+    pub(super) fn set_begun(&mut self, moment: Moment, place: Option<Place>) {
+        self.spec.place = None;
+        self.spec.earlier_start.set_place(place);
         match moment.reading() {
             Reading::Ticks(ticks) => self.spec.earlier_start.set(ticks),
             Reading::Wall(time) => self.set_start_time(time),
         }
+    }
+
+    #[inline]
+    pub(super) fn set_place(&mut self, place: Option<&'static Location<'static>>) {
+        self.spec.place = place;
     }
 
     #[inline]
@@ -220,9 +227,11 @@ impl<'a> StartSpanOptions<'a> {
     }
 
     /// Returns where the program starts the span, if that is known: the place of the call of
-    /// [`build_span`](crate::TracerExt::build_span) or [`start_span`](crate::TracerExt::start_span).
-    pub fn place(&self) -> Option<&'static Location<'static>> {
-        self.spec.place
+    /// [`build_span`](crate::TracerExt::build_span) or [`start_span`](crate::TracerExt::start_span), or the one that
+    /// the builder was [given](crate::tracer::SpanBuilder::place).
+    pub fn place(&self) -> Option<Place> {
+        let place = self.spec.place.map(Place::from);
+        place.or_else(|| self.spec.earlier_start.place())
     }
 
     /// Returns the references, in the order in which they were given.

@@ -4,6 +4,8 @@ use std::time::SystemTime;
 
 #[cfg(feature = "tracing")]
 use crate::clock::Moment;
+#[cfg(feature = "tracing")]
+use crate::model::Place;
 use crate::model::{ReferenceType, TagRef};
 use crate::propagation::Trust;
 use crate::scope::ActiveSpan;
@@ -183,12 +185,36 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
         self
     }
 
-    /// Sets the time at which the span began, by the clock of its tracer.
+    /// Sets where the program starts the span, for [observers](crate::observer::ObservedSpan::place), in place of the
+    /// call of [`build_span`](crate::TracerExt::build_span). `None` says that it is not known.
+    ///
+    /// A library that starts spans for its callers gives their place, which a function with `#[track_caller]` knows.
+    ///
+    /// ```
+    /// use std::panic::Location;
+    /// use tracehound::NoopTracer;
+    /// use tracehound::prelude::*;
+    ///
+    /// #[track_caller]
+    /// fn start_job(tracer: &impl Tracer) -> Span {
+    ///     tracer.build_span("job").place(Some(Location::caller())).start()
+    /// }
+    /// start_job(&NoopTracer).finish(); // an observer sees this line
+    /// ```
+    #[inline(always)]
+    pub fn place(mut self, place: Option<&'static Location<'static>>) -> Self {
+        if let Some(options) = &mut self.options {
+            options.set_place(place);
+        }
+        self
+    }
+
+    /// Sets the time at which the span began, by the clock of its tracer, and the place.
     #[cfg(feature = "tracing")]
     #[inline]
-    pub(crate) fn moment(mut self, moment: Moment) -> Self {
+    pub(crate) fn begun(mut self, moment: Moment, place: Option<Place>) -> Self {
         if let Some(options) = &mut self.options {
-            options.set_moment(moment);
+            options.set_begun(moment, place);
         }
         self
     }

@@ -12,10 +12,20 @@ use tracehound::metrics::Counter;
 use tracehound::model::{ReferenceType, TagValue};
 use tracehound::prelude::*;
 use tracehound::sampler::{ConstSampler, SamplingDecision, SpanView};
+use tracehound::watch::OpenSpans;
 use tracehound::{NoopTracer, Span};
 use tracehound_opentelemetry::TracehoundProvider;
 
 use crate::support::{both, both_of};
+
+#[test]
+fn a_span_has_no_place_because_a_trait_does_not_know_its_caller() {
+    let open = OpenSpans::new();
+    let both = both_of(|builder| builder.observer(open.clone()));
+    let span = both.library.start("GET");
+    assert_eq!(open.list()[0].place, None);
+    drop(span);
+}
 
 #[test]
 fn every_part_of_a_builder_is_on_the_span() {

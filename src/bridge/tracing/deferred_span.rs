@@ -348,7 +348,7 @@ impl Shared {
         let name = recorded.take_name(origin.name);
         let references = recorded.take_references();
         let builder = self.tracer.build_span(name);
-        let builder = builder.moment(origin.moment).ignore_active_span();
+        let builder = builder.begun(origin.moment, None).ignore_active_span();
         let mut builder = match &origin.parent {
             Parent::Root => builder,
             Parent::Deferred(parent) => match parent.started() {

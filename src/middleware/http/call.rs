@@ -251,6 +251,7 @@ fn begin(
     let component = hooks.component(protocol.component("tower"));
     let span = tracer
         .build_span(name)
+        .place(hooks.place)
         .tag(tags::COMPONENT, component)
         .start();
     if span.is_noop() {

@@ -110,6 +110,7 @@ fn begin(
         .unwrap_or_else(|| names::http_name(|| tracer.tag_names(), request.method(), None));
     let span = tracer
         .build_span(name)
+        .place(hooks.place)
         .tag(tags::COMPONENT, hooks.component("reqwest"))
         .start();
     if span.is_recording() {

@@ -189,6 +189,7 @@ pub(super) fn begin(
     let component = hooks.component(protocol.component(component));
     let span = tracer
         .build_span(name)
+        .place(hooks.place)
         .tag(tags::SPAN_KIND, tags::SPAN_KIND_CLIENT)
         .tag(tags::COMPONENT, component)
         .start();

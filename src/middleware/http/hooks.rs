@@ -1,6 +1,7 @@
 //! The hooks that users set on a layer. One that panics counts as not set and never breaks the request.
 
 use std::borrow::Cow;
+use std::panic::Location;
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, StatusCode, request};
@@ -45,6 +46,8 @@ pub enum SpanEnd {
 
 /// The hooks of a layer, for its types of request and response.
 pub(super) struct Hooks<Req, Res> {
+    /// The place of the program that made the layer.
+    pub(super) place: Option<&'static Location<'static>>,
     pub(super) operation_name: Option<NameHook<Req>>,
     pub(super) filter: Option<FilterHook<Req>>,
     pub(super) url: Option<UrlHook<Req>>,
@@ -75,6 +78,7 @@ pub(super) type SpanHook<T> = Arc<dyn Fn(&Span, &T) + Send + Sync>;
 
 impl<Req, Res> Hooks<Req, Res> {
     pub(super) const DEFAULT: Self = Self {
+        place: None,
         operation_name: None,
         filter: None,
         url: None,
@@ -183,6 +187,7 @@ const IN_TESTS: GrpcDetails = GrpcDetails {
 impl<Req, Res> Clone for Hooks<Req, Res> {
     fn clone(&self) -> Self {
         Self {
+            place: self.place,
             operation_name: self.operation_name.clone(),
             filter: self.filter.clone(),
             url: self.url.clone(),

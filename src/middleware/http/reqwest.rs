@@ -1,6 +1,7 @@
 use std::fmt::Display;
 use std::future::Future;
 use std::mem;
+use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -175,7 +176,8 @@ impl Middleware for TracingMiddleware {
             return next.run(request, extensions);
         }
         let redirects = redirects.map(|client| (client, Outward::new(&**tracer, &request)));
-        let begun = begin(&**tracer, hooks, || extensions.get().cloned(), &mut request);
+        let attempts = || extensions.get().cloned();
+        let begun = begin(&**tracer, hooks, hooks.place, attempts, &mut request);
         let Some((mut exchange, url)) = begun else {
             return follow(redirects, hooks, next.run(request, extensions));
         };
@@ -283,10 +285,12 @@ fn ended<E: Display + 'static>(
 }
 
 /// Starts the span of a request and injects its context, if the request needs a span. Also returns a copy of the URL if
-/// redirects are recorded. `attempts` returns those of the call that the request is part of.
+/// redirects are recorded. `place` is where the program asks for it, and `attempts` returns those of the call that the
+/// request is part of.
 pub(super) fn begin<T: Tracer + ?Sized>(
     tracer: &T,
     hooks: &Hooks<Request, Response>,
+    place: Option<&'static Location<'static>>,
     attempts: impl FnOnce() -> Option<Arc<Attempts>>,
     request: &mut Request,
 ) -> Option<(Exchange, Option<Url>)> {
@@ -303,6 +307,7 @@ pub(super) fn begin<T: Tracer + ?Sized>(
         .unwrap_or_else(|| names::http_name(|| tracer.tag_names(), request.method(), None));
     let span = tracer
         .build_span(name)
+        .place(place)
         .tag(tags::SPAN_KIND, tags::SPAN_KIND_CLIENT)
         .tag(tags::COMPONENT, hooks.component("reqwest"))
         .start();

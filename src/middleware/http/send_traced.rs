@@ -1,4 +1,5 @@
 use std::future::Future;
+use std::panic::Location;
 
 use reqwest::{RequestBuilder, Response};
 
@@ -42,15 +43,23 @@ pub trait SendTraced {
 }
 
 impl SendTraced for RequestBuilder {
-    async fn send_traced<T: Tracer + ?Sized>(self, tracer: &T) -> reqwest::Result<Response> {
-        let (client, request) = self.build_split();
-        let mut request = request?;
-        let hooks = &Hooks::DEFAULT;
-        match begin(tracer, hooks, || None, &mut request) {
-            Some((exchange, url)) => {
-                Observed::new(hooks, exchange, url, client.execute(request)).await
+    // No async function, which would not know its caller.
+    #[track_caller]
+    fn send_traced<T: Tracer + ?Sized>(
+        self,
+        tracer: &T,
+    ) -> impl Future<Output = reqwest::Result<Response>> + Send {
+        let place = Some(Location::caller());
+        async move {
+            let (client, request) = self.build_split();
+            let mut request = request?;
+            let hooks = &Hooks::DEFAULT;
+            match begin(tracer, hooks, place, || None, &mut request) {
+                Some((exchange, url)) => {
+                    Observed::new(hooks, exchange, url, client.execute(request)).await
+                }
+                None => client.execute(request).await,
             }
-            None => client.execute(request).await,
         }
     }
 }

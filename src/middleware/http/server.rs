@@ -238,6 +238,7 @@ fn begin(
     let caller = protocol.extract(&**tracer, &request.headers);
     let span = tracer
         .build_span(name)
+        .place(hooks.place)
         .caller(&caller, hooks.trust)
         .tag(tags::SPAN_KIND, tags::SPAN_KIND_SERVER)
         .tag(

@@ -1,5 +1,6 @@
 //! The settings of a layer, and the methods that set them.
 
+use std::panic::Location;
 use std::sync::Arc;
 
 use http::{request, response};
@@ -20,11 +21,15 @@ pub(super) struct Settings<Req, Res> {
 }
 
 impl<Req, Res> Settings<Req, Res> {
+    #[track_caller]
     pub(super) fn new(tracer: impl Tracer + 'static) -> Self {
         Self {
             tracer: Arc::new(tracer),
             methods: Arc::default(),
-            hooks: Hooks::DEFAULT,
+            hooks: Hooks {
+                place: Some(Location::caller()),
+                ..Hooks::DEFAULT
+            },
         }
     }
 }
@@ -44,7 +49,9 @@ impl<Req, Res> Clone for Settings<Req, Res> {
 macro_rules! settings {
     ($layer:ident, $request:ty, $response:ty $(, $field:ident)*) => {
         impl $layer {
-            /// Makes a layer that starts spans with `tracer`. All settings have their defaults.
+            /// Makes a layer that starts spans with `tracer`. All settings have their defaults. Observers see this call
+            /// as the place where the spans start.
+            #[track_caller]
             pub fn new(tracer: impl $crate::Tracer + 'static) -> Self {
                 Self {
                     settings: std::sync::Arc::new(

@@ -2,10 +2,9 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::panic::Location;
 
 use crate::diagnostics::Diagnostics;
-use crate::model::{Flags, TagRef};
+use crate::model::{Flags, Place, TagRef};
 use crate::record::open::tag_facts::TagFacts;
 use crate::record::queue::frame::FrameHeader;
 use crate::sampler::{SamplingDecision, SpanView};
@@ -58,7 +57,7 @@ pub(crate) struct Observation<'a> {
 pub(crate) struct StartFacts {
     /// The start as ticks of the clock. Negative if the user gave a time before tick zero.
     pub(crate) ticks: i64,
-    pub(crate) place: Option<&'static Location<'static>>,
+    pub(crate) place: Option<Place>,
     /// The span is the root of a trace only because nothing was active.
     pub(crate) is_implicit_root: bool,
 }

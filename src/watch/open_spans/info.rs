@@ -1,10 +1,9 @@
 use std::fmt;
-use std::panic::Location;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::diagnostics::{Quoted, Rounded};
-use crate::model::{SpanId, SpanKind, TraceId};
+use crate::model::{Place, SpanId, SpanKind, TraceId};
 
 /// A span that was open when [`OpenSpans::list`](crate::watch::OpenSpans::list) looked.
 ///
@@ -42,9 +41,8 @@ pub struct OpenSpanInfo {
     pub start_time: SystemTime,
     /// The age by the tracer's clock.
     pub age: Duration,
-    /// The place in the program that started it. `None` for spans that this library starts, such as those of the
-    /// middleware.
-    pub place: Option<&'static Location<'static>>,
+    /// The place in the program that started it, as [observers](crate::observer::ObservedSpan::place) see it.
+    pub place: Option<Place>,
     /// The service of its tracer.
     pub service: Arc<str>,
     /// The thread that started it: its name, or `ThreadId(7)` if it has none.
@@ -60,7 +58,7 @@ impl fmt::Display for OpenSpanInfo {
         }
         write!(f, " for {}, started", Rounded(self.age))?;
         if let Some(place) = self.place {
-            write!(f, " at {}:{}", place.file(), place.line())?;
+            write!(f, " at {place}")?;
         }
         let (thread, trace_id, span_id) = (&self.thread, self.trace_id, self.span_id);
         write!(f, " on {thread}, trace {trace_id}, span {span_id}")

@@ -56,7 +56,8 @@ impl Shared {
             .overdue
             .sort_by_key(|span| std::cmp::Reverse(span.age));
         for span in &round.overdue {
-            let subject = Subject::of(span.place, &span.operation_name);
+            let place = span.place.map(|place| (place.file(), place.line()));
+            let subject = Subject::of(place, &span.operation_name);
             let now = Duration::from_nanos(now.max(0).unsigned_abs());
             diagnostics.warn_about("open_span", subject, now, || {
                 format!("a span is open longer than {}: {span}", Rounded(limit))

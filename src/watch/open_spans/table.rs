@@ -2,15 +2,14 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::collections::hash_map::Entry as Place;
+use std::collections::hash_map::Entry as Room;
 use std::hash::{Hash, Hasher};
-use std::panic::Location;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::bounded_text::beginning;
-use crate::model::{SpanId, SpanKind, TraceId};
+use crate::model::{Place, SpanId, SpanKind, TraceId};
 use crate::observer::ObservedSpan;
 use crate::watch::open_spans::id_hash::IdHash;
 use crate::watch::open_spans::info::OpenSpanInfo;
@@ -73,7 +72,7 @@ struct Entry {
     is_local_root: bool,
     /// Ticks of the clock at the start.
     ticks: i64,
-    place: Option<&'static Location<'static>>,
+    place: Option<Place>,
     service: Arc<str>,
     thread: Arc<str>,
     /// The number of times that the span was found to be over its limit, which was doubled each time.
@@ -118,11 +117,11 @@ impl Table {
         let mut spans = self.shard(key);
         let has_room = spans.by_key.len() < spans.room || self.make_room(&mut spans);
         match spans.by_key.entry(key) {
-            Place::Occupied(mut twin) => twin.get_mut().twins += 1,
-            Place::Vacant(place) if has_room => {
+            Room::Occupied(mut twin) => twin.get_mut().twins += 1,
+            Room::Vacant(place) if has_room => {
                 place.insert(entry);
             }
-            Place::Vacant(_) => {
+            Room::Vacant(_) => {
                 self.untracked.fetch_add(1, Ordering::Relaxed);
             }
         }

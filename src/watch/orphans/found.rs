@@ -1,11 +1,11 @@
 //! The orphans that were found so far in one process.
 
 use std::collections::HashMap;
-use std::panic::Location;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::diagnostics::Subject;
+use crate::model::Place;
 use crate::watch::orphans::orphan::Orphan;
 
 /// Counts of orphans, and one orphan of each place.
@@ -19,7 +19,7 @@ pub(super) struct Found {
 }
 
 /// The place where the span starts, and the place where its work was spawned if that is known.
-type Key = (Subject, Option<&'static Location<'static>>);
+type Key = (Subject, Option<Place>);
 
 /// The relation of a further orphan to the ones before.
 pub(super) enum News {
@@ -38,7 +38,8 @@ impl Found {
             false => &self.suspected,
         };
         counter.fetch_add(1, Ordering::Relaxed);
-        let subject = Subject::of(orphan.place, &orphan.operation_name);
+        let place = orphan.place.map(|place| (place.file(), place.line()));
+        let subject = Subject::of(place, &orphan.operation_name);
         let mut by_place = self.by_place.lock().unwrap_or_else(PoisonError::into_inner);
         let is_full = by_place.len() >= MAX_PLACES;
         let key = (subject, orphan.spawned_at);

@@ -155,7 +155,7 @@ impl Orphans {
 
     fn report(&self, span: &ObservedSpan<'_>, reason: Reason) {
         let spawned_at = match &reason {
-            Reason::Loss(loss) => Some(loss.place),
+            Reason::Loss(loss) => Some(loss.place.into()),
             Reason::OpenSpans(_) => None,
         };
         let orphan = Orphan {

@@ -1,8 +1,8 @@
 use std::fmt;
-use std::panic::Location;
 use std::sync::Arc;
 
 use crate::diagnostics::Quoted;
+use crate::model::Place;
 use crate::watch::orphans::loss::Loss;
 
 /// A root span that should have had a parent, by all that is known. [`Orphans::list`](crate::watch::Orphans::list) has
@@ -33,11 +33,11 @@ use crate::watch::orphans::loss::Loss;
 pub struct Orphan {
     /// The name of the operation, at most 256 characters of it.
     pub operation_name: String,
-    /// The place in the program that starts the span. `None` for spans that this library starts.
-    pub place: Option<&'static Location<'static>>,
+    /// The place in the program that starts the span, as [observers](crate::observer::ObservedSpan::place) see it.
+    pub place: Option<Place>,
     /// The place that spawned the work in which the span starts, while a span or a context was active. `None` if that
     /// is not known, and the orphan is only suspected.
-    pub spawned_at: Option<&'static Location<'static>>,
+    pub spawned_at: Option<Place>,
     /// The number of spans that have started so.
     pub count: u64,
     pub(super) reason: Reason,
@@ -62,7 +62,7 @@ impl fmt::Display for Orphan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", Quoted(&self.operation_name))?;
         if let Some(place) = self.place {
-            write!(f, " at {}:{}", place.file(), place.line())?;
+            write!(f, " at {place}")?;
         }
         f.write_str(" starts a trace of its own: ")?;
         match &self.reason {

@@ -118,7 +118,7 @@ fn every_way_to_start_a_span_tells_its_line() {
 
 #[cfg(feature = "tower")]
 #[test]
-fn spans_of_the_middleware_have_no_place() {
+fn spans_of_the_middleware_have_the_place_of_their_layer() {
     use tower::{ServiceBuilder, ServiceExt as _, service_fn};
     use tracehound::middleware::ServerLayer;
 
@@ -126,11 +126,45 @@ fn spans_of_the_middleware_have_no_place() {
     let answer = |_: http::Request<String>| async {
         Ok::<_, std::convert::Infallible>(http::Response::new(String::new()))
     };
-    let service = ServiceBuilder::new().layer(ServerLayer::new(tracer));
+    let (layer, line) = (ServerLayer::new(tracer), line!());
+    let service = ServiceBuilder::new().layer(layer);
     let service = service.service(service_fn(answer));
     let request = http::Request::new(String::new());
     crate::block_on::block_on(service.oneshot(request)).expect("infallible");
-    assert_eq!(starts.only(), (None, false));
+    assert_eq!(starts.only(), (Some((file!(), line)), false));
+}
+
+#[cfg(feature = "reqwest")]
+#[test]
+fn a_request_that_is_sent_with_a_span_tells_its_line() {
+    use tracehound::middleware::SendTraced;
+
+    let (tracer, starts) = watched();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let client = reqwest::Client::new();
+    let request = client.get("http://127.0.0.1:0/nobody");
+    let (sent, line) = (request.send_traced(&tracer), line!());
+    assert!(runtime.expect("a runtime").block_on(sent).is_err());
+    assert_eq!(starts.only(), (Some((file!(), line)), true));
+}
+
+#[test]
+fn a_place_may_be_given_for_a_caller_or_taken_away() {
+    #[track_caller]
+    fn start(tracer: &JaegerTracer) -> Span {
+        let place = std::panic::Location::caller();
+        tracer.build_span("a").place(Some(place)).start()
+    }
+    let (tracer, starts) = watched();
+    for _ in 0..2 {
+        let (span, line) = (start(&tracer), line!());
+        assert_eq!(starts.only().0, Some((file!(), line)));
+        drop(span);
+        drop(tracer.build_span("a").place(None).start());
+        assert_eq!(starts.only().0, None);
+    }
 }
 
 #[test]

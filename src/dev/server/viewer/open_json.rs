@@ -1,10 +1,10 @@
 //! Open spans in JSON, in the words of the query API.
 
-use std::panic::Location;
 use std::time::UNIX_EPOCH;
 
 use serde::Serialize;
 
+use crate::model::Place;
 use crate::watch::OpenSpanInfo;
 
 #[derive(Debug, Serialize)]
@@ -34,7 +34,7 @@ struct PlaceJson {
 impl<'a> OpenSpanJson<'a> {
     pub(crate) fn new(span: &'a OpenSpanInfo) -> Self {
         let start = span.start_time.duration_since(UNIX_EPOCH);
-        let place = |place: &'static Location<'static>| PlaceJson {
+        let place = |place: Place| PlaceJson {
             file: place.file(),
             line: place.line(),
         };

@@ -49,7 +49,9 @@ pub(super) async fn show(State(state): State<Arc<ServerState>>, headers: HeaderM
         rows.map(|span| Row {
             age: duration_text(span.age, true),
             kind: span.kind.map_or("", |kind| kind.name()),
-            place: span.place.map_or_else(String::new, ToString::to_string),
+            place: span
+                .place
+                .map_or_else(String::new, |place| place.to_string()),
             has_trace: store.trace(span.trace_id).is_some(),
             span,
         })
