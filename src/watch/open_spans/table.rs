@@ -17,6 +17,7 @@ use crate::watch::open_spans::thread_name::thread_name;
 
 /// The open spans of a process, in shards with a lock each, so that threads hardly wait for each other.
 pub(super) struct Table {
+    /// As many as a power of two.
     shards: Box<[Shard]>,
     /// The number of spans that may be kept beside those for which the shards have room already.
     spare: AtomicUsize,
@@ -89,7 +90,7 @@ pub(super) struct Round {
 impl Table {
     /// Makes a table of at most `max` spans.
     pub(super) fn new(max: usize) -> Self {
-        let shards = (max / SPANS_OF_SHARD).clamp(1, MAX_SHARDS);
+        let shards = 1_usize << (max / SPANS_OF_SHARD).clamp(1, MAX_SHARDS).ilog2();
         Self {
             shards: (0..shards).map(|_| Shard::default()).collect(),
             spare: AtomicUsize::new(max),
@@ -131,16 +132,17 @@ impl Table {
     pub(super) fn close(&self, span: &ObservedSpan<'_>, limit: Option<Duration>) {
         let key = Key::of(span);
         let mut spans = self.shard(key);
-        let was_noticed = match spans.by_key.get_mut(&key) {
-            Some(entry) if entry.twins > 0 => {
+        let was_noticed = match spans.by_key.remove(&key) {
+            Some(mut entry) if entry.twins > 0 => {
+                let was_noticed = entry.doublings > 0;
                 entry.twins -= 1;
-                entry.doublings > 0
+                spans.by_key.insert(key, entry);
+                was_noticed
             }
-            Some(_) => {
-                let entry = spans.by_key.remove(&key);
+            Some(entry) => {
                 self.give_room_back(&mut spans);
                 drop(spans);
-                entry.is_some_and(|entry| entry.doublings > 0)
+                entry.doublings > 0
             }
             None => {
                 drop(spans);
@@ -212,7 +214,7 @@ impl Table {
     fn shard(&self, key: Key) -> MutexGuard<'_, Spans> {
         // Ids may count up from 1. The multiplier is near 2^64 divided by the golden ratio.
         let mixed = key.span_id.get().wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let at = (mixed >> 32) as usize % self.shards.len();
+        let at = (mixed >> 32) as usize & (self.shards.len() - 1);
         lock(&self.shards[at])
     }
 
