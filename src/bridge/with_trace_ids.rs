@@ -7,7 +7,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::bridge::LogKeys;
 use crate::bridge::json_members::JsonMembers;
-use crate::bridge::tracing::ids_of_span;
+use crate::bridge::tracing::{ids_of_span, want_ids};
 use crate::scope::trace_ids;
 use crate::span::TraceIds;
 
@@ -35,6 +35,8 @@ use crate::span::TraceIds;
 ///   [`TracingLayer`](crate::bridge::TracingLayer) has made a span of a tracer. If there is none, it has those of the
 ///   active one.
 /// * An event with `parent: None` has none.
+/// * A line of `with_span_events` has those of its span. Add the `TracingLayer` to the subscriber before the layer of
+///   lines: else the line about a new span has those of its parent.
 ///
 /// The format asks before the inner format runs, and holds no lock meanwhile. It allocates nothing. A span of a
 /// `TracingLayer` starts when a line asks for its ids: set its parent before its first line.
@@ -65,6 +67,7 @@ impl<F> WithTraceIds<F> {
     }
 
     fn of(format: F, shape: LineShape) -> Self {
+        want_ids();
         Self {
             format,
             shape,

@@ -121,6 +121,25 @@ pub(crate) fn push(active: Active) -> Option<u64> {
     Some(id)
 }
 
+/// Puts a deferred span on top, in place of those on top that have ended: a thread keeps them if the span is left on
+/// another one.
+#[cfg(feature = "tracing")]
+pub(crate) fn push_deferred(entry: DeferredEntry) {
+    if with_stack(|stack| stack.top().is_some_and(Active::has_ended)).unwrap_or(false) {
+        remove_ended();
+    }
+    push_made(foreign::mark(), || Active::Deferred(entry));
+}
+
+/// Removes all deferred spans on top that have ended.
+#[cfg(feature = "tracing")]
+#[cold]
+fn remove_ended() {
+    while let Some(ended) = with_stack(Stack::take_ended_top).flatten() {
+        drop(ended);
+    }
+}
+
 /// Like [`push`], for a span, which is one word to move: an entry has nine.
 pub(super) fn push_span(span: Span) -> Option<u64> {
     push_made(foreign::mark(), || Active::Span(span))
@@ -277,14 +296,15 @@ pub(crate) fn peek<R>(look: impl FnOnce(Option<&Active>) -> R) -> Option<R> {
 /// Removes the uppermost entry of a deferred span that `is_it` accepts, and returns it.
 #[cfg(feature = "tracing")]
 pub(crate) fn remove_deferred(is_it: impl Fn(&DeferredEntry) -> bool) -> Option<DeferredEntry> {
-    let id = with_stack(|stack| {
-        let mut entries = stack.entries.iter().rev();
-        entries.find_map(|(id, active)| match active {
-            Some((Active::Deferred(entry), _)) if is_it(entry) => Some(*id),
-            _ => None,
-        })
-    });
-    match remove_entry(id.flatten()?) {
+    let find = |stack: &mut Stack| match stack.take_top_deferred(&is_it) {
+        Some(entry) => Ok(entry),
+        None => Err(stack.id_of_deferred(&is_it)),
+    };
+    let id = match with_stack(find)? {
+        Ok(entry) => return Some(entry),
+        Err(id) => id?,
+    };
+    match remove_entry(id) {
         Some((Active::Deferred(entry), _)) => Some(entry),
         _ => None,
     }
@@ -341,6 +361,53 @@ impl Stack {
         mem::forget(self.entries.pop());
         DEPTH.set(len - 1);
         Some(span)
+    }
+
+    /// Removes the entry on top if it is a deferred span that `is_it` accepts and is on top of another: the usual end
+    /// of a span of `tracing`.
+    #[cfg(feature = "tracing")]
+    #[inline(always)]
+    fn take_top_deferred(
+        &mut self,
+        is_it: impl Fn(&DeferredEntry) -> bool,
+    ) -> Option<DeferredEntry> {
+        let (_, Some((Active::Deferred(entry), _))) = self.entries.last()? else {
+            return None;
+        };
+        if !is_it(entry) || self.gaps > 0 || IS_ENDING.get() {
+            return None;
+        }
+        let popped = self.entries.pop();
+        DEPTH.set(self.entries.len());
+        match popped {
+            Some((_, Some((Active::Deferred(entry), _)))) => Some(entry),
+            _ => None,
+        }
+    }
+
+    /// Returns the id of the uppermost deferred span that `is_it` accepts.
+    #[cfg(feature = "tracing")]
+    fn id_of_deferred(&self, is_it: impl Fn(&DeferredEntry) -> bool) -> Option<u64> {
+        let mut entries = self.entries.iter().rev();
+        entries.find_map(|(id, active)| match active {
+            Some((Active::Deferred(entry), _)) if is_it(entry) => Some(*id),
+            _ => None,
+        })
+    }
+
+    /// Removes the entry on top if it is a deferred span that has ended.
+    #[cfg(feature = "tracing")]
+    fn take_ended_top(&mut self) -> Option<Entry> {
+        let (id, Some((active, _))) = self.entries.last()? else {
+            return None;
+        };
+        if !active.has_ended() {
+            return None;
+        }
+        let id = *id;
+        let ended = self.remove(id);
+        DEPTH.set(self.entries.len());
+        ended
     }
 
     fn remove(&mut self, id: u64) -> Option<Entry> {
@@ -420,58 +487,4 @@ impl Stack {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn entry() -> Entry {
-        (Active::Context(SpanContext::default()), foreign::mark())
-    }
-
-    /// Drops `count` scopes in an order, and returns how many entries were moved or skipped.
-    fn steps(count: u64, order: impl Fn(u64) -> u64) -> usize {
-        let mut stack = Stack::new();
-        for _ in 0..count {
-            stack.push(entry());
-        }
-        for n in 0..count {
-            assert!(stack.remove(order(n)).is_some());
-            assert!(stack.remove(order(n)).is_none(), "an entry is there once");
-            assert_eq!(stack.top().is_some(), n + 1 < count);
-        }
-        assert!(stack.entries.is_empty() && stack.gaps == 0);
-        stack.steps
-    }
-
-    #[test]
-    fn scopes_dropped_in_any_order_cost_two_steps_each_at_most() {
-        for count in [10, 1_000, 100_000] {
-            let orders: [(&str, &dyn Fn(u64) -> u64); 4] = [
-                ("oldest first", &|n| n),
-                ("newest first", &|n| count - 1 - n),
-                ("from both ends", &|n| {
-                    if n % 2 == 0 { n / 2 } else { count - 1 - n / 2 }
-                }),
-                // Coprime to every count, so that each scope is dropped once.
-                ("scattered", &|n| n * 7_919 % count),
-            ];
-            for (name, order) in orders {
-                let steps = steps(count, order);
-                assert!(steps as u64 <= 3 * count, "{count} {name}: {steps}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_chain_of_overlapping_scopes_does_not_grow_the_stack() {
-        let mut stack = Stack::new();
-        stack.push(entry());
-        let mut last = stack.push(entry());
-        for _ in 0..100_000 {
-            let next = stack.push(entry());
-            assert!(stack.remove(last).is_some());
-            last = next;
-            assert!(stack.entries.len() <= 8);
-        }
-        assert!(stack.steps <= 300_000, "{}", stack.steps);
-    }
-}
+mod tests;

@@ -1,5 +1,4 @@
 use std::any::Any;
-use std::fmt;
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -8,27 +7,14 @@ use std::time::Duration;
 
 use crate::bridge::tracing::left_out::run_user_code;
 use crate::bridge::tracing::origin::{Origin, Parent};
-use crate::bridge::tracing::recorded::{MOST_REFERENCES, Recorded, Status};
-use crate::bridge::tracing::settings::Settings;
+use crate::bridge::tracing::recorded::{MOST_REFERENCES, Recorded, Status, with_scratch};
+use crate::bridge::tracing::wanted_ids::are_ids_wanted;
 use crate::clock::{Moment, deadline_after, instant_now};
 use crate::model::{TagRef, tags};
 use crate::scope::{Deferred, DeferredEntry, start_deferred};
-use crate::span::{Span, SpanContext};
+use crate::span::{Span, SpanContext, TraceIds};
 use crate::sync::byte_lock::{ByteGuard, ByteLock};
 use crate::sync::generation;
-use crate::tracer::{Tracer, TracerExt};
-
-/// The tracer of a layer, and what the user has set.
-pub(super) struct Shared {
-    pub(super) tracer: Box<dyn Tracer>,
-    pub(super) settings: Settings,
-}
-
-impl fmt::Debug for Shared {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared").finish_non_exhaustive()
-    }
-}
 
 /// The counterpart of a span of `tracing`, which the registry keeps with it.
 ///
@@ -36,11 +22,13 @@ impl fmt::Debug for Shared {
 /// Until then it can get another parent, and no sampler is asked. No user code runs while `state` is locked.
 #[derive(Debug, Default)]
 pub(super) struct DeferredSpan {
-    /// `None` in memory that waits for its next span.
-    layer: Option<Arc<Shared>>,
+    /// The number of the layer, or 0 in memory that waits for its next span.
+    layer: usize,
     /// A handle that does not own the span, once it has started.
     started: OnceLock<Span>,
     has_ended: AtomicBool,
+    /// The ids of a span that was never handed out, if a line may ask for them.
+    ids_at_end: OnceLock<TraceIds>,
     /// The process that made the span: a forked child may have inherited the lock from a thread that it does not have.
     generation: u32,
     state: ByteLock<State>,
@@ -75,22 +63,22 @@ enum Phase {
 }
 
 impl DeferredSpan {
-    /// Makes a span that has not started. `record` adds its fields, which runs user code.
-    pub(super) fn new(
-        layer: &Arc<Shared>,
+    /// Begins a span that has not started, in empty memory to which there is no other handle. `record` adds its fields,
+    /// which runs user code.
+    pub(super) fn begin(
+        mut self: Arc<Self>,
         origin: Origin,
         record: impl FnOnce(&mut Recorded),
     ) -> Arc<Self> {
-        let mut span = memory::take();
-        if let Some(own) = Arc::get_mut(&mut span) {
-            own.layer = Some(layer.clone());
+        if let Some(own) = Arc::get_mut(&mut self) {
+            own.layer = origin.layer.number;
             own.generation = generation();
             let state = own.state.get_mut();
             record(&mut state.recorded);
             state.status = state.recorded.status;
             state.origin = Some(origin);
         }
-        span
+        self
     }
 
     /// Locks the state. Returns `None` in a forked child if a thread of the parent process holds the lock.
@@ -104,16 +92,15 @@ impl DeferredSpan {
 
     /// Returns whether the span is one of this layer.
     #[inline]
-    pub(super) fn is_of(&self, layer: &Arc<Shared>) -> bool {
-        let own = self.layer.as_ref();
-        own.is_some_and(|own| Arc::ptr_eq(own, layer))
+    pub(super) fn is_of(&self, layer: usize) -> bool {
+        self.layer == layer
     }
 
-    /// Makes the span's entry for the stack of a thread that enters it. `layer` is the number of its layer.
+    /// Makes the span's entry for the stack of a thread that enters it.
     #[inline]
-    pub(super) fn entry(self: Arc<Self>, layer: usize, id: u64) -> DeferredEntry {
+    pub(super) fn entry(self: Arc<Self>, id: u64) -> DeferredEntry {
         DeferredEntry {
-            layer,
+            layer: self.layer,
             id,
             is_entered_in_panic: thread::panicking(),
             span: self,
@@ -199,62 +186,27 @@ impl DeferredSpan {
     }
 
     /// Ends the span. One that has not started starts before.
-    pub(super) fn end(mut self: Arc<Self>) {
-        match Arc::get_mut(&mut self) {
-            Some(alone) => {
-                alone.end_alone();
-                memory::keep(self);
-            }
-            None => {
-                self.end_shared();
-                self.has_ended.store(true, Ordering::Relaxed);
-            }
-        }
-    }
-
-    /// Ends a span that no other thread can reach, and leaves the memory empty.
-    fn end_alone(&mut self) {
-        // Before the owner, so that the owner is the only handle, which finishes faster.
-        self.started.take();
-        let state = self.state.get_mut();
-        if let Some(Origin {
-            parent: Parent::Deferred(parent),
-            ..
-        }) = &state.origin
-            && parent.started().is_none()
-        {
-            start_deferred(&**parent);
-        }
-        let is_marked = state.is_marked;
-        match (state.origin.take(), &self.layer) {
-            (Some(origin), Some(layer)) => {
-                run_user_code(|| {
-                    finish(layer.start_now(origin, &mut state.recorded), is_marked);
-                });
-            }
-            _ => end_owner(mem::take(&mut state.owner), is_marked),
-        }
-        state.recorded.clear();
-        state.phase = Phase::Waiting;
-        state.status = Status::Unset;
-        state.references = 0;
-        state.is_marked = false;
-        // The last of a layer drops the tracer.
-        self.layer = None;
-    }
-
-    fn end_shared(&self) {
-        let is_waiting = |state: ByteGuard<'_, State>| state.phase == Phase::Waiting;
-        if self.lock().is_some_and(is_waiting) {
-            start_deferred(self);
-        }
+    pub(super) fn end(self: &Arc<Self>) {
         let Some(mut state) = self.lock() else { return };
+        if state.phase == Phase::Waiting {
+            match state.origin.take() {
+                Some(origin) if Arc::strong_count(self) <= OWN_HANDLES => {
+                    return self.end_at_once(state, origin);
+                }
+                origin => state.origin = origin,
+            }
+            drop(state);
+            start_deferred(&**self);
+            let Some(locked) = self.lock() else { return };
+            state = locked;
+        }
         match state.phase {
             Phase::Started => {
                 state.phase = Phase::Ended;
                 let owner = mem::take(&mut state.owner);
                 let is_marked = state.is_marked;
                 drop(state);
+                self.has_ended.store(true, Ordering::Relaxed);
                 end_owner(owner, is_marked);
             }
             Phase::Starting(_) => state.phase = Phase::EndsAtStart,
@@ -262,13 +214,52 @@ impl DeferredSpan {
         }
     }
 
-    /// Drops what was made for a span that another layer has.
-    pub(super) fn discard(mut self: Arc<Self>) {
-        if let Some(alone) = Arc::get_mut(&mut self) {
-            alone.state.get_mut().origin = None;
-            alone.end_alone();
-            memory::keep(self);
+    /// Starts and ends a span of which no other thread knows: the usual case, that of a span without children. It is
+    /// not handed out, so that it has one handle, which finishes faster.
+    fn end_at_once(&self, mut state: ByteGuard<'_, State>, origin: Origin) {
+        state.phase = Phase::Ended;
+        let is_marked = state.is_marked;
+        with_scratch(|recorded| {
+            mem::swap(recorded, &mut state.recorded);
+            drop(state);
+            self.has_ended.store(true, Ordering::Relaxed);
+            if let Parent::Deferred(parent) = &origin.parent
+                && parent.started().is_none()
+            {
+                start_deferred(&**parent);
+            }
+            run_user_code(|| {
+                let span = origin.start_now(recorded);
+                if are_ids_wanted() {
+                    let _ = self.ids_at_end.set(span.trace_ids());
+                }
+                finish(span, is_marked);
+            });
+        });
+    }
+
+    /// Returns the ids of the span, also after its end. Starts the span if need be.
+    pub(super) fn trace_ids(&self) -> TraceIds {
+        start_deferred(self);
+        match self.started.get() {
+            Some(span) => span.trace_ids(),
+            None => self.ids_at_end.get().copied().unwrap_or_default(),
         }
+    }
+
+    /// Empties the memory of a span that has ended.
+    pub(super) fn reset(&mut self) {
+        self.layer = 0;
+        self.started.take();
+        self.ids_at_end.take();
+        *self.has_ended.get_mut() = false;
+        let state = self.state.get_mut();
+        state.phase = Phase::Waiting;
+        state.origin = None;
+        state.recorded.clear();
+        state.status = Status::Unset;
+        state.references = 0;
+        state.is_marked = false;
     }
 
     /// Takes the origin, if this thread is to start the span. Waits for another thread that does.
@@ -337,39 +328,6 @@ impl DeferredSpan {
     }
 }
 
-impl Shared {
-    /// Starts a span whose parent has started. If a tracer of the user panics, the span is no span.
-    fn start(&self, origin: Origin, recorded: &mut Recorded) -> Span {
-        run_user_code(|| self.start_now(origin, recorded)).unwrap_or_default()
-    }
-
-    /// Like [`start`](Self::start), with user code running.
-    fn start_now(&self, origin: Origin, recorded: &mut Recorded) -> Span {
-        let name = recorded.take_name(origin.name);
-        let references = recorded.take_references();
-        let builder = self.tracer.build_span(name);
-        let builder = builder.begun(origin.moment, None).ignore_active_span();
-        let mut builder = match &origin.parent {
-            Parent::Root => builder,
-            Parent::Deferred(parent) => match parent.started() {
-                Some(span) => builder.child_of(span),
-                None => builder,
-            },
-            Parent::Span(span) => builder.child_of(span),
-            Parent::Context(context) => builder.child_of(context),
-        };
-        for (key, value) in recorded.start_tags() {
-            builder = builder.tag(key, value);
-        }
-        for context in &references {
-            builder = builder.follows_from(context);
-        }
-        let span = builder.start();
-        recorded.apply_after_start(&span);
-        span
-    }
-}
-
 impl Deferred for DeferredSpan {
     #[inline]
     fn started(&self) -> Option<&Span> {
@@ -397,22 +355,10 @@ impl Deferred for DeferredSpan {
             return;
         }
         if let Some((origin, mut recorded)) = self.claim() {
-            let span = match &self.layer {
-                Some(layer) => layer.start(origin, &mut recorded),
-                None => Span::noop(),
-            };
+            let span = origin.start(&mut recorded);
             let status = recorded.status;
             recorded.clear();
             self.publish(span, status, recorded);
-        }
-    }
-}
-
-impl Drop for DeferredSpan {
-    /// Ends a span whose subscriber is gone: its last owner is dropped.
-    fn drop(&mut self) {
-        if self.state.get_mut().origin.is_some() {
-            self.end_alone();
         }
     }
 }
@@ -421,6 +367,13 @@ impl Drop for DeferredSpan {
 pub(super) fn of_entry(entry: &DeferredEntry) -> Option<&DeferredSpan> {
     let any: &dyn Any = &*entry.span;
     any.downcast_ref()
+}
+
+/// Like [`of_entry`], with the entry's handle.
+#[inline]
+pub(super) fn into_span(entry: DeferredEntry) -> Option<Arc<DeferredSpan>> {
+    let any: Arc<dyn Any + Send + Sync> = entry.span;
+    any.downcast().ok()
 }
 
 /// Finishes a span as the drop of its last owner does, which marks it if the thread panics.
@@ -437,36 +390,6 @@ fn finish(owner: Span, is_marked: bool) {
     }
 }
 
-/// The memory of spans that have ended, which the next spans of the thread use again.
-mod memory {
-    use std::cell::RefCell;
-    use std::sync::Arc;
-
-    use super::DeferredSpan;
-
-    thread_local! {
-        static KEPT: RefCell<Vec<Arc<DeferredSpan>>> = const { RefCell::new(Vec::new()) };
-    }
-
-    /// Returns an empty span to which there is no other handle.
-    pub(super) fn take() -> Arc<DeferredSpan> {
-        let kept = KEPT.try_with(|kept| kept.try_borrow_mut().ok()?.pop());
-        kept.ok().flatten().unwrap_or_default()
-    }
-
-    pub(super) fn keep(span: Arc<DeferredSpan>) {
-        let _ = KEPT.try_with(|kept| {
-            if let Ok(mut kept) = kept.try_borrow_mut()
-                && kept.len() < MOST_KEPT
-            {
-                kept.push(span);
-            }
-        });
-    }
-
-    const MOST_KEPT: usize = 32;
-}
-
 /// Returns a number that no other living thread has.
 fn thread_key() -> usize {
     thread_local! {
@@ -474,6 +397,9 @@ fn thread_key() -> usize {
     }
     KEY.with(|key| std::ptr::from_ref(key).addr())
 }
+
+/// The handles to a span that closes: the one of the registry, and the one of the thread that ends it.
+const OWN_HANDLES: usize = 2;
 
 /// The time that a thread waits for another one that starts the span, perhaps in a sampler that hangs.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -9,16 +9,18 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
-use crate::bridge::tracing::deferred_span::{DeferredSpan, Shared, of_entry};
+use crate::bridge::tracing::deferred_span::{DeferredSpan, into_span, of_entry};
 use crate::bridge::tracing::event_visitor::EventVisitor;
 use crate::bridge::tracing::fields::Fields;
 use crate::bridge::tracing::left_out::{is_left_out, is_own_target, run_user_code};
-use crate::bridge::tracing::origin::{Origin, Parent};
+use crate::bridge::tracing::origin::{Origin, Parent, Shared};
+use crate::bridge::tracing::recent;
 use crate::bridge::tracing::recorded::{Recorded, Status, with_scratch};
 use crate::bridge::tracing::settings::Settings;
 use crate::bridge::tracing::span_visitor::SpanVisitor;
+use crate::bridge::tracing::spare;
 use crate::model::{TagRef, tags};
-use crate::scope::{Active, DeferredEntry, peek, push, remove_deferred};
+use crate::scope::{Active, Deferred as _, DeferredEntry, peek, push_deferred, remove_deferred};
 use crate::span::Span;
 use crate::tracer::{Tracer, tracer};
 
@@ -90,10 +92,7 @@ impl TracingLayer {
     /// ```
     pub fn new(tracer: impl Tracer + 'static) -> Self {
         Self {
-            shared: Arc::new(Shared {
-                tracer: Box::new(tracer),
-                settings: Settings::default(),
-            }),
+            shared: Arc::new(Shared::new(tracer)),
             is_spare: AtomicBool::new(false),
         }
     }
@@ -119,9 +118,10 @@ impl TracingLayer {
         self
     }
 
-    /// The number by which entries of the stack tell this layer from others.
+    /// The number by which spans and entries of the stack tell this layer from others.
+    #[inline]
     fn number(&self) -> usize {
-        Arc::as_ptr(&self.shared).addr()
+        self.shared.number
     }
 
     fn is_idle(&self) -> bool {
@@ -130,7 +130,7 @@ impl TracingLayer {
 
     /// Returns the span that the registry keeps for this layer.
     fn own<'a, R: LookupSpan<'a>>(&self, span: &SpanRef<'a, R>) -> Option<Arc<DeferredSpan>> {
-        of_span(span).filter(|held| held.is_of(&self.shared))
+        of_span(span).filter(|held| held.is_of(self.number()))
     }
 
     fn find<S>(&self, id: &Id, ctx: &Context<'_, S>) -> Option<Arc<DeferredSpan>>
@@ -164,20 +164,17 @@ impl TracingLayer {
     }
 }
 
-/// The counterpart of a span, as the registry keeps it. Dropping it ends the span.
+/// The counterpart of a span, as the registry keeps it until it has told all layers of the close.
 struct Held(Option<Arc<DeferredSpan>>);
-
-impl Held {
-    fn is_of(&self, layer: &Arc<Shared>) -> bool {
-        self.0.as_ref().is_some_and(|held| held.is_of(layer))
-    }
-}
 
 impl Drop for Held {
     /// Ends a span that closes without its layer, because the layer or the registry is gone.
     fn drop(&mut self) {
         if let Some(held) = self.0.take() {
-            held.end();
+            if !held.has_ended() {
+                held.end();
+            }
+            spare::keep(held);
         }
     }
 }
@@ -210,21 +207,27 @@ where
         };
         let moment = self.shared.tracer.moment();
         let origin = Origin {
-            name: metadata.name(),
+            layer: self.shared.clone(),
+            metadata,
             moment,
             parent,
         };
-        let held = Held(Some(DeferredSpan::new(&self.shared, origin, |recorded| {
+        let held = spare::take().begin(origin, |recorded| {
             self.push_facts(metadata, recorded);
             attributes.record(&mut SpanVisitor::new(recorded, moment));
-        })));
+        });
         let mut extensions = span.extensions_mut();
-        if let Some(other) = extensions.replace(held) {
+        match extensions.replace(Held(Some(held.clone()))) {
+            None => {
+                drop(extensions);
+                recent::remember(id.into_u64(), held);
+            }
             // Two layers that do not know each other.
-            let unused = extensions.replace(other);
-            drop(extensions);
-            if let Some(unused) = unused.and_then(|mut unused| unused.0.take()) {
-                unused.discard();
+            Some(other) => {
+                let unused = extensions.replace(other);
+                drop(extensions);
+                drop(unused.and_then(|mut unused| unused.0.take()));
+                spare::keep(held);
             }
         }
     }
@@ -268,35 +271,32 @@ where
     }
 
     fn on_enter(&self, id: &Id, ctx: Context<'_, S>) {
-        if let Some(held) = self.find(id, &ctx) {
-            push(Active::Deferred(held.entry(self.number(), id.into_u64())));
+        let number = id.into_u64();
+        let held = recent::take(self.number(), number).or_else(|| self.find(id, &ctx));
+        if let Some(held) = held {
+            push_deferred(held.entry(number));
         }
     }
 
     fn on_exit(&self, id: &Id, _: Context<'_, S>) {
         let (layer, id) = (self.number(), id.into_u64());
         let left = remove_deferred(|entry| entry.id == id && entry.layer == layer);
-        if let Some(entry) = left
-            && thread::panicking()
-            && !entry.is_entered_in_panic
-            && let Some(held) = of_entry(&entry)
-        {
-            held.mark_panic(self.shared.tracer.moment());
+        let Some(entry) = left else { return };
+        let is_panic = thread::panicking() && !entry.is_entered_in_panic;
+        if let Some(held) = into_span(entry) {
+            if is_panic {
+                held.mark_panic(self.shared.tracer.moment());
+            }
+            if !held.has_ended() {
+                recent::remember(id, held);
+            }
         }
     }
 
     fn on_close(&self, id: Id, ctx: Context<'_, S>) {
-        let Some(span) = ctx.span(&id) else { return };
-        let mut extensions = span.extensions_mut();
-        let Some(held) = extensions.remove::<Held>() else {
-            return;
-        };
-        if held.is_of(&self.shared) {
-            // Before user code runs.
-            drop(extensions);
-            drop(held);
-        } else {
-            extensions.replace(held);
+        let held = recent::take(self.number(), id.into_u64()).or_else(|| self.find(&id, &ctx));
+        if let Some(held) = held {
+            held.end();
         }
     }
 }

@@ -11,5 +11,5 @@ pub(in crate::bridge) fn ids_of_span<'a, R: LookupSpan<'a>>(
     let held = span.scope().find_map(|span| of_span(&span));
     // Before the start runs user code.
     drop(span);
-    Some(held?.span().trace_ids())
+    Some(held?.trace_ids())
 }

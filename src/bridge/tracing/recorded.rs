@@ -1,6 +1,5 @@
 use std::borrow::Cow;
 use std::cell::Cell;
-use std::mem;
 
 use crate::bridge::tracing::fields::Fields;
 use crate::clock::Moment;
@@ -100,8 +99,8 @@ impl Recorded {
             }));
         }
         self.raise_status(other.status);
-        for context in other.references.drain(..) {
-            self.push_reference(context);
+        if !other.references.is_empty() {
+            self.references.append(&mut other.references);
         }
         self.dropped_items += other.dropped_items;
     }
@@ -132,6 +131,7 @@ impl Recorded {
             || self.tags.bytes() + self.log_fields.bytes() >= MOST_BYTES * times
     }
 
+    #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.name.is_none()
             && self.tags.is_empty()
@@ -148,12 +148,19 @@ impl Recorded {
         }
     }
 
-    pub(super) fn take_references(&mut self) -> Vec<SpanContext> {
-        mem::take(&mut self.references)
+    pub(super) fn references(&self) -> &[SpanContext] {
+        &self.references
     }
 
     /// Writes to the span what it could not be started with: log records, and counts.
+    #[inline]
     pub(super) fn apply_after_start(&self, span: &Span) {
+        if !self.logs.is_empty() || self.leaves_counts() {
+            self.apply_logs_and_counts(span);
+        }
+    }
+
+    fn apply_logs_and_counts(&self, span: &Span) {
         let mut start = 0;
         for log in &self.logs {
             span.log_at_moment(log.moment, self.log_fields.slice(start..log.end));
@@ -173,8 +180,10 @@ impl Recorded {
         if let Some(is_error) = self.status.error_tag(before) {
             span.set_tag(tags::ERROR, is_error);
         }
-        for context in self.references.drain(..) {
-            span.add_reference(&Reference::follows_from(&context));
+        if !self.references.is_empty() {
+            for context in self.references.drain(..) {
+                span.add_reference(&Reference::follows_from(&context));
+            }
         }
         self.apply_after_start(span);
     }
@@ -198,7 +207,22 @@ impl Recorded {
     }
 
     /// Removes everything, and keeps the memory up to a limit.
+    #[inline]
     pub(super) fn clear(&mut self) {
+        if !self.is_empty() || !self.log_fields.is_empty() || self.leaves_counts() {
+            self.remove_all();
+        }
+    }
+
+    /// Returns whether something was left out, cut or has panicked.
+    #[inline]
+    fn leaves_counts(&self) -> bool {
+        let panics = self.tags.panics + self.log_fields.panics;
+        let cut = self.tags.cut + self.log_fields.cut;
+        panics | cut | self.dropped_items != 0
+    }
+
+    fn remove_all(&mut self) {
         self.name = None;
         self.tags.clear();
         if !self.logs.is_empty() || !self.log_fields.is_empty() {

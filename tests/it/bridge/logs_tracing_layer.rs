@@ -215,3 +215,36 @@ fn lines_of_the_tracer_are_lines_of_the_log_and_no_log_records() {
     assert_eq!(spans.spans().len(), 3);
     assert!(spans.spans().iter().all(|span| span.logs.is_empty()));
 }
+
+#[test]
+fn a_line_about_the_close_of_a_span_has_its_ids() {
+    let (tracer, spans) = recording_tracer();
+    let output = Output::default();
+    let lines = fmt::layer().json().with_writer(output.clone());
+    let lines = lines.with_span_events(fmt::format::FmtSpan::CLOSE);
+    let subscriber = tracing_subscriber::registry()
+        .with(TracingLayer::new(tracer.clone()))
+        .with(lines.map_event_format(WithTraceIds::json));
+    with_default(&subscriber.into(), || {
+        let outer = info_span!("outer");
+        outer.in_scope(|| info_span!("inner").in_scope(|| {}));
+        thread::scope(|threads| {
+            let outer = &outer;
+            threads.spawn(move || outer.in_scope(|| tracer.start_span("other").finish()));
+        });
+    });
+    let output = output.take();
+    let closed: Vec<_> = output.lines().collect();
+    assert_eq!(closed.len(), 2, "{output}");
+    for (line, name) in closed.into_iter().zip(["inner", "outer"]) {
+        let span = spans.find(name).expect("it has ended");
+        assert!(
+            line.contains(&format!("\"span_id\":\"{}\"", span.span_id)),
+            "{line}"
+        );
+        assert!(
+            line.contains(&format!("\"trace_id\":\"{}\"", span.trace_id)),
+            "{line}"
+        );
+    }
+}

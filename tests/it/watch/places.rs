@@ -150,6 +150,33 @@ fn a_request_that_is_sent_with_a_span_tells_its_line() {
     assert_eq!(starts.only(), (Some((file!(), line)), true));
 }
 
+#[cfg(feature = "tracing")]
+#[test]
+fn a_span_of_tracing_tells_the_line_of_its_macro() {
+    use tracehound::bridge::TracingLayer;
+    use tracing_subscriber::prelude::*;
+
+    #[tracing::instrument]
+    fn check_out() {}
+
+    let (tracer, starts) = watched();
+    // One has the time of its tracer's clock, and the other one that of the wall clock.
+    for layer in [
+        TracingLayer::new(tracer.clone()),
+        TracingLayer::new(Wrapper(tracer)),
+    ] {
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            let (span, line) = (tracing::info_span!("a"), line!());
+            drop(span);
+            assert_eq!(starts.only(), (Some((file!(), line)), false));
+            check_out();
+            let (file, line) = starts.only().0.expect("a place");
+            assert_eq!(file, file!());
+            assert!((line!() - 30..line!()).contains(&line), "{line}");
+        });
+    }
+}
+
 #[test]
 fn a_place_may_be_given_for_a_caller_or_taken_away() {
     #[track_caller]

@@ -5,6 +5,7 @@ mod basics;
 mod filters;
 mod interleavings;
 mod parents;
+mod reported;
 mod stale;
 
 use tracehound::JaegerTracer;
