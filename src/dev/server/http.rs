@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Query, Request, State};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::uri::Authority;
@@ -56,7 +56,11 @@ impl Routers {
             .merge(strategies_at(&["/api/sampling"], strategies.clone()))
             .layer(from_fn(local_pages::admit))
             .merge(grpc.clone());
-        let guarded = |router: Router| router.layer(from_fn(guard));
+        let guarded = |router: Router| {
+            let turns = Arc::new(Semaphore::new(REQUESTS));
+            let router = router.layer(from_fn_with_state(turns, take_turn));
+            router.layer(from_fn(guard))
+        };
         Self {
             ingest: guarded(ingest),
             grpc: guarded(grpc),
@@ -172,6 +176,13 @@ async fn guard(request: Request, next: Next) -> Response {
     response
 }
 
+/// Waits until few enough other requests are worked on.
+async fn take_turn(State(turns): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
+    // It is never closed.
+    let _turn = turns.acquire_owned().await;
+    next.run(request).await
+}
+
 fn asks_for_loopback(request: &Request) -> bool {
     // HTTP/2 has the host in the URI, and need not have the header.
     let mut hosts = request.headers().get_all(header::HOST).iter().peekable();
@@ -214,8 +225,11 @@ fn is_loopback(authority: &Authority) -> bool {
 /// The path at which an agent and a collector answer with strategies.
 const SAMPLING: [&str; 3] = ["/sampling", "/", "/api/sampling"];
 
-/// How many connections a port has at a time. More of them wait.
-const CONNECTIONS: usize = 32;
+/// How many connections a port has at a time. More of them wait. Each service that sends spans by requests keeps one open,
+/// so there are more than programs of a developer.
+const CONNECTIONS: usize = 100;
+/// How many requests the ports of a kind work on at a time. Each may have a body in memory.
+const REQUESTS: usize = 32;
 
 #[cfg(all(test, feature = "tower"))]
 mod tests {

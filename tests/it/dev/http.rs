@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tracehound::prelude::*;
 
 use super::{Answer, GOLDEN, GOLDEN_TRACE, PATIENCE, exchange, get, post, send, start, unhex};
+use crate::support::until;
 
 /// A batch without spans, of the service `a`.
 const EMPTY_BATCH: &str = "0c00010b00010000000161000f00020c0000000000";
@@ -325,7 +326,7 @@ fn a_request_for_another_host_name_is_refused() {
 fn connections_beyond_the_bound_wait() {
     let server = start();
     let query = server.query_address();
-    let idle: Vec<_> = (0..32)
+    let idle: Vec<_> = (0..100)
         .map(|_| TcpStream::connect(query).unwrap())
         .collect();
     // Each answers a request and stays open, so all of them are accepted.
@@ -345,9 +346,40 @@ fn connections_beyond_the_bound_wait() {
         .unwrap();
     assert!(
         one_more.read(&mut [0; 64]).is_err(),
-        "answered beside 32 others"
+        "answered beside 100 others"
     );
     drop(idle);
+    one_more.set_read_timeout(Some(PATIENCE)).unwrap();
+    assert_ne!(one_more.read(&mut [0; 64]).unwrap(), 0);
+}
+
+#[test]
+fn requests_beyond_the_bound_wait() {
+    let server = start();
+    let collector = server.collector_address();
+    let request = |body: &str| {
+        let mut stream = TcpStream::connect(collector).unwrap();
+        let soon = Some(Duration::from_millis(50));
+        stream.set_read_timeout(soon).unwrap();
+        write!(
+            stream,
+            "POST /api/traces HTTP/1.1\r\nHost: {collector}\r\nContent-Type: application/x-thrift\r\n\
+             Connection: close\r\nContent-Length: 9\r\n\r\n{body}"
+        )
+        .unwrap();
+        stream
+    };
+    let halves: Vec<_> = (0..32).map(|_| request("half")).collect();
+    // The server may not have read all of them yet.
+    let mut one_more = request("123456789");
+    until("a request that waits", || {
+        let read = one_more.read(&mut [0; 64]);
+        if read.is_ok() {
+            one_more = request("123456789");
+        }
+        read.is_err()
+    });
+    drop(halves);
     one_more.set_read_timeout(Some(PATIENCE)).unwrap();
     assert_ne!(one_more.read(&mut [0; 64]).unwrap(), 0);
 }
