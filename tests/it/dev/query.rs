@@ -281,6 +281,12 @@ fn a_user_interface_can_ask_which_searches_there_are() {
     assert_eq!(found(""), [format!("{id:0>32}")]);
     let of_two_spans = "query.operationName=charge&query.attributes=%7B%22items%22%3A%223%22%7D&";
     assert_eq!(found(of_two_spans), [""; 0]);
+    // A filter is not among them, and is refused rather than left out of the search.
+    for path in ["trace-summaries", "traces"] {
+        let filter = "query.filter=%7B%22op%22%3A%22eq%22%7D";
+        let answer = get(query, &format!("/api/v3/{path}?{filter}&{times}"));
+        assert_eq!(answer.status, 400, "{path}");
+    }
 }
 
 #[test]

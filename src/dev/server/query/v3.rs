@@ -115,6 +115,10 @@ pub(super) async fn dependencies(
 
 /// Reads a search. Its names are those of Jaeger since 2.19, or the older ones.
 pub(super) fn search_of(parameters: &[(String, String)]) -> Result<Search, Refusal> {
+    // Without its filter a search would find what nobody has asked for.
+    if parameters.iter().any(|(name, _)| name.starts_with(FILTER)) {
+        return Err(Refusal::bad("the structured query filter is disabled"));
+    }
     let text = |names| either(parameters, names).map(str::to_owned);
     let time = |names| {
         let micros = self::time(parameters, names)?;
@@ -197,6 +201,8 @@ fn malformed(name: &str, why: &str) -> Refusal {
     Refusal::bad(format!("malformed parameter {name}: {why}"))
 }
 
+/// The name of a filter of conditions, which the answer about capabilities does not name.
+const FILTER: &str = "query.filter";
 /// The names of the most traces of an answer, the newest first. The last one is that of pages, of which there is one.
 const LIMITS: [&str; 4] = [
     "query.searchDepth",
