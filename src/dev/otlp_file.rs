@@ -22,9 +22,11 @@ impl Trace {
     /// use tracehound::view::Trace;
     ///
     /// let text = r#"{"resourceSpans": [{"scopeSpans": [{"spans": [{
-    ///     "traceId": "5b8efff798038103d269b633813fc60c", "spanId": "eee19b7ec3c1b174", "name": "checkout",
-    ///     "startTimeUnixNano": "1700000000000000000", "endTimeUnixNano": "1700000000002500000"}]}]}]}"#;
-    /// let two_lines = format!("{}\n{}\n", text.replace('\n', " "), text.replace('\n', " ").replace("eee1", "eee2"));
+    ///     "traceId": "5b8efff798038103d269b633813fc60c", "spanId": "eee19b7ec3c1b174",
+    ///     "name": "checkout", "startTimeUnixNano": "1700000000000000000",
+    ///     "endTimeUnixNano": "1700000000002500000"}]}]}]}"#;
+    /// let line = text.replace('\n', " ");
+    /// let two_lines = format!("{line}\n{}\n", line.replace("eee1", "eee2"));
     /// let traces = Trace::from_otlp_json(&two_lines)?;
     /// assert_eq!(traces[0].spans.len(), 2);
     /// assert_eq!(traces[0].spans[0].span.operation_name, "checkout");
