@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use tracehound::JaegerTracer;
 use tracehound::model::field;
 use tracehound::prelude::*;
-use tracehound::propagation::JaegerCodec;
+use tracehound::propagation::Propagation;
 use tracehound::reporter::RemoteReporter;
 use tracehound::reporter::sender::{Batch, BatchFormat, SendOutcome, Sender, UdpSender};
 use tracehound::sampler::ConstSampler;
@@ -69,7 +69,7 @@ fn prepare_with(
 }
 
 fn one_format(builder: TracerBuilder) -> TracerBuilder {
-    builder.http_headers_codec(JaegerCodec::http_headers())
+    builder.propagation([Propagation::Jaeger])
 }
 
 /// Takes ready packets: spans are encoded, not only read.
