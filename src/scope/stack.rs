@@ -128,7 +128,9 @@ pub(crate) fn push_deferred(entry: DeferredEntry) {
     if with_stack(|stack| stack.top().is_some_and(Active::has_ended)).unwrap_or(false) {
         remove_ended();
     }
-    push_made(foreign::mark(), || Active::Deferred(entry));
+    if push_made(foreign::mark(), || Active::Deferred(entry)).is_some() {
+        DEFERRED.set(DEFERRED.get() + 1);
+    }
 }
 
 /// Removes all deferred spans on top that have ended.
@@ -379,6 +381,7 @@ impl Stack {
         }
         let popped = self.entries.pop();
         DEPTH.set(self.entries.len());
+        DEFERRED.set(DEFERRED.get().saturating_sub(1));
         match popped {
             Some((_, Some((Active::Deferred(entry), _)))) => Some(entry),
             _ => None,
@@ -407,6 +410,7 @@ impl Stack {
         let id = *id;
         let ended = self.remove(id);
         DEPTH.set(self.entries.len());
+        DEFERRED.set(DEFERRED.get().saturating_sub(1));
         ended
     }
 
