@@ -2,12 +2,16 @@
 
 use std::io::{self, Cursor, ErrorKind, Read, Write};
 
+use futures_util::FutureExt;
 use tracehound::metrics::Counter;
 use tracehound::middleware::{ContextFrames, UnknownFrame};
+use tracehound::model::tags::SPAN_KIND;
 use tracehound::model::{Flags, SpanId, TraceId};
 use tracehound::prelude::*;
+use tracehound::scope::FinishOnce;
 use tracehound::{NoopTracer, SpanContext};
 
+use crate::middleware::ways::{Way, check, ending, work};
 use crate::support::recording_tracer;
 
 fn context() -> SpanContext {
@@ -194,15 +198,98 @@ fn a_tracer_that_is_off_speaks_the_protocol() {
     assert_eq!(bytes[length..], [1, 0, 0]);
 }
 
+/// Returns a span of a kind, in which a program reads or writes a frame.
+fn span_of(tracer: &JaegerTracer, kind: &'static str) -> Span {
+    tracer.build_span(kind).tag(SPAN_KIND, kind).start()
+}
+
+/// A blocking stream that ends in a way when it is used. Nobody can give up a call that blocks, so it is cut off by the
+/// other end then.
+struct Blocking<'a>(Way, &'a [u8]);
+
+impl Blocking<'_> {
+    fn wait(&mut self) -> io::Result<()> {
+        work(self.0).now_or_never().unwrap_or(Ok(()))
+    }
+}
+
+impl Read for Blocking<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.wait()?;
+        self.1.read(into)
+    }
+}
+
+impl Write for Blocking<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.wait()?;
+        Ok(if self.0 == Way::Cancel {
+            0
+        } else {
+            bytes.len()
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_frame_on_a_blocking_stream_is_written_and_read_in_each_way() {
+    let rows = [
+        (Way::Done, "client; server"),
+        (
+            Way::Error,
+            "client error=true error; server error=true error",
+        ),
+        (
+            Way::Cancel,
+            "client error=true error; server error=true error",
+        ),
+        (Way::Drop, "client cancelled; server cancelled"),
+        (
+            Way::Panic,
+            "client error=true panic; server error=true panic",
+        ),
+        (
+            Way::Timeout,
+            "client error=true error; server error=true error",
+        ),
+    ];
+    check(rows, |way, tracer| {
+        let frames = ContextFrames::new(tracer.clone());
+        // What a program hands to a thread of its own, and drops if there is none.
+        let asks = FinishOnce::new(span_of(tracer, "client")).wrap(|| {
+            let written = frames.write(&mut Blocking(way, &[]), &active_span());
+            written.inspect_err(|error| active_span().log_error(error))
+        });
+        let bytes = frame_of(&context());
+        let end = match way {
+            Way::Cancel => bytes.len() - 1,
+            _ => bytes.len(),
+        };
+        let answers = FinishOnce::new(span_of(tracer, "server")).wrap(|| {
+            let read = frames.read(&mut Blocking(way, &bytes[..end]));
+            read.inspect_err(|error| active_span().log_error(error))
+        });
+        if way != Way::Drop {
+            let written = ending(way, asks);
+            assert_eq!(matches!(written, Some(Ok(()))), way == Way::Done);
+            let read = ending(way, answers).and_then(Result::ok).flatten();
+            assert_eq!(read, (way == Way::Done).then(context), "{way:?}");
+        }
+        assert_eq!(tracer.metrics().get(Counter::DecodingErrors), 0);
+    });
+}
+
 #[cfg(feature = "tokio")]
 mod with_tokio {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
-    use tracehound::Span;
-    use tracehound::model::tags::SPAN_KIND;
 
     use super::*;
+    use crate::middleware::ways::drive;
     use crate::middleware::ways::stream::Ends;
-    use crate::middleware::ways::{Way, check, drive};
 
     #[tokio::test]
     async fn a_context_arrives_over_a_stream_of_tokio() {
@@ -227,11 +314,6 @@ mod with_tokio {
         assert_eq!(rest, "message");
         assert_eq!(frames.read_async(&mut far).await.unwrap(), None);
         writing.await.unwrap();
-    }
-
-    /// Returns a span of a kind, in which a program reads or writes a frame.
-    fn span_of(tracer: &JaegerTracer, kind: &'static str) -> Span {
-        tracer.build_span(kind).tag(SPAN_KIND, kind).start()
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::support::tag_keys::keys_of;
 type Scene = fn();
 
 /// Every adapter, ending in each way, in any vocabulary.
-const WAYS: [Scene; 21] = [
+const WAYS: [Scene; 23] = [
     services::a_request_that_is_served_ends_in_each_way,
     services::a_request_that_is_sent_ends_in_each_way,
     services::a_call_around_a_request_ends_in_each_way,
@@ -26,6 +26,8 @@ const WAYS: [Scene; 21] = [
     upgrade::ends::a_websocket_of_axum_ends_in_each_way,
     upgrade::ends::an_upgrade_of_hyper_ends_in_each_way,
     upgrade::ends::an_upgrade_of_a_client_of_hyper_ends_in_each_way,
+    upgrade::ends::an_extended_connect_over_http2_ends_in_each_way,
+    upgrade::ends::an_extended_connect_of_a_client_ends_in_each_way,
     upgrade::broken_streams::a_handshake_of_a_client_ends_in_each_way,
     upgrade::tungstenite::a_session_ends_in_each_way,
     database::ends::a_call_ends_in_each_way,
