@@ -7,8 +7,8 @@
 //! ```
 //!
 //! Each library has a piece without a layer, to subtract from the others, and pieces with a layer: of a tracer that is
-//! off, for a caller whose trace is dropped, and for one whose trace is kept; `lean` is the last one without a
-//! `RequestSpan`. axum boxes what passes a layer, so it has a piece with a layer that does nothing, too. Nothing goes
+//! off, for a caller whose trace is dropped, and for one whose trace is kept; `carried` is the last one
+//! with the span in the request. axum boxes what passes a layer, so it has a piece with a layer that does nothing, too. Nothing goes
 //! over a socket, the clock stands still, and requests are made before the count begins.
 
 use std::hint::black_box;
@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use tracehound::JaegerTracer;
 
-use crate::layers::Layer::{Absent, Bare, Lean, Off, Sampled, Unsampled};
+use crate::layers::Layer::{Absent, Bare, Carried, Off, Sampled, Unsampled};
 use crate::layers::{Measure, axum, grpc_client, grpc_server, reqwest};
 use crate::pieces::{Piece, WARM_UP};
 
@@ -29,14 +29,14 @@ const PIECES: [Piece; 19] = [
     ("axum-off", |n| axum(Off, Counted(n))),
     ("axum-unsampled", |n| axum(Unsampled, Counted(n))),
     ("axum-sampled", |n| axum(Sampled, Counted(n))),
-    ("axum-lean", |n| axum(Lean, Counted(n))),
+    ("axum-carried", |n| axum(Carried, Counted(n))),
     ("grpc-server-without", |n| grpc_server(Absent, Counted(n))),
     ("grpc-server-off", |n| grpc_server(Off, Counted(n))),
     ("grpc-server-unsampled", |n| {
         grpc_server(Unsampled, Counted(n))
     }),
     ("grpc-server-sampled", |n| grpc_server(Sampled, Counted(n))),
-    ("grpc-server-lean", |n| grpc_server(Lean, Counted(n))),
+    ("grpc-server-carried", |n| grpc_server(Carried, Counted(n))),
     ("grpc-client-without", |n| grpc_client(Absent, Counted(n))),
     ("grpc-client-off", |n| grpc_client(Off, Counted(n))),
     ("grpc-client-unsampled", |n| {

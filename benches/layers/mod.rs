@@ -48,11 +48,11 @@ pub(crate) enum Layer {
     Off,
     Unsampled,
     Sampled,
-    /// As the last one, by a server layer that leaves no `RequestSpan`.
-    Lean,
+    /// As the last one, by a server layer that puts the span into the request.
+    Carried,
 }
 
-use Layer::{Absent, Bare, Lean, Off, Sampled, Unsampled};
+use Layer::{Absent, Bare, Carried, Off, Sampled, Unsampled};
 
 /// A request of a browser to a router with a route, whose handler returns a text.
 pub(crate) fn axum<M: Measure>(layer: Layer, measure: M) -> M::Figure {
@@ -133,14 +133,14 @@ pub(crate) fn reqwest<M: Measure>(layer: Layer, measure: M) -> M::Figure {
 }
 
 fn server_layer(tracer: &JaegerTracer, layer: Layer) -> ServerLayer {
-    let is_lean = matches!(layer, Lean);
-    ServerLayer::new(tracer.clone()).request_span(!is_lean)
+    let is_carried = matches!(layer, Carried);
+    ServerLayer::new(tracer.clone()).request_span(is_carried)
 }
 
 fn tracer(layer: Layer) -> JaegerTracer {
     match layer {
         Absent | Bare | Off => JaegerTracer::disabled(),
-        Unsampled | Sampled | Lean => JaegerTracer::builder("bench")
+        Unsampled | Sampled | Carried => JaegerTracer::builder("bench")
             .propagation([Propagation::Jaeger])
             .sampler(ConstSampler::new(true))
             .reporter(NullReporter::new())
@@ -161,7 +161,7 @@ fn caller(tracer: &JaegerTracer, layer: Layer) -> Span {
 fn headers(layer: Layer, ordinary: &[(&'static str, &'static str)]) -> HeaderMap {
     let trace_header = match layer {
         Absent | Bare => None,
-        Sampled | Lean | Off => Some("6309ab92c95468edea0dc1a9772ae2dc:409423a204bc17a8:0:1"),
+        Sampled | Carried | Off => Some("6309ab92c95468edea0dc1a9772ae2dc:409423a204bc17a8:0:1"),
         Unsampled => Some("6309ab92c95468edea0dc1a9772ae2dc:409423a204bc17a8:0:0"),
     };
     let trace_header = trace_header.map(|value| ("uber-trace-id", value));

@@ -38,7 +38,7 @@
 //!
 //! | library | feature | server | client |
 //! |---|---|---|---|
-//! | tower | `tower` | [`ServerLayer`] | [`ClientLayer`] |
+//! | tower | `tower` | [`ServerLayer`]; [`RequestSpan::active`] in the handler | [`ClientLayer`] |
 //! | axum | `axum` | [`ServerLayer`] on the router or around it; [`RequestSpan`] as an extractor | |
 //! | hyper | `hyper` | [`ServerLayer::wrap`] around a service of hyper or of tower | [`ClientLayer::wrap`] around hyper-util's client |
 //! | tonic | `tonic` | [`ServerLayer`] on the server | [`ClientLayer`] around the channel; [`TracingInterceptor`] injects and starts no span |

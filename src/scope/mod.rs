@@ -79,6 +79,7 @@
 //!
 //! A panic in any of them marks the span: `error=true` and a log record `event=panic`.
 
+mod active;
 mod active_span;
 mod callback;
 mod capture;
@@ -97,6 +98,9 @@ mod in_span;
 #[cfg(feature = "stream")]
 mod item_count;
 mod poll_times;
+#[cfg(feature = "tower")]
+mod request;
+mod role;
 #[cfg(feature = "stream")]
 mod sink;
 mod span_time;
@@ -115,6 +119,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+pub(crate) use active::{Active, ActiveRef};
 pub use active_span::ActiveSpan;
 pub use capture::{Captured, capture};
 #[cfg(feature = "tracing")]
@@ -124,11 +129,14 @@ pub use finish_once::FinishOnce;
 pub use foreign::{ForeignActive, ForeignContext, SetForeignContextError, set_foreign_context};
 pub use in_span::{InSpan, Instrumented};
 pub use poll_times::{BLOCKING_LIMIT, PollTimes};
+#[cfg(feature = "tower")]
+pub(crate) use request::{answered_request, passed_on_request, settle_name};
+#[cfg(feature = "tower")]
+pub(crate) use role::Role;
 #[cfg(feature = "stream")]
 pub use sink::{InstrumentedSink, SinkInSpan};
 pub use spawn::{in_active_span, spawn};
 pub use spawner::Spawner;
-pub(crate) use stack::{Active, ActiveRef};
 #[cfg(feature = "tracing")]
 pub(crate) use stack::{peek, push_deferred, remove_deferred};
 #[cfg(feature = "stream")]
@@ -242,20 +250,20 @@ impl Span {
         Scope::of_span(self.downgrade())
     }
 
-    /// Makes this span active by moving it to the stack, until it is [taken back](Self::take_back). Meanwhile `self` is the
-    /// no-op span. So an owner that nobody else can reach is active without a second handle.
+    /// Makes the span of a request active by moving it to the stack, until it is [taken back](Self::take_back). Meanwhile
+    /// `self` is the no-op span. So an owner that nobody else can reach is active without a second handle.
     #[cfg(feature = "tower")]
     #[inline(always)]
-    pub(crate) fn lend(&mut self) -> Lent {
-        Lent(stack::lend(self))
+    pub(crate) fn lend(&mut self, role: Role) -> Lent {
+        Lent(stack::lend(self, role))
     }
 
-    /// Takes back a span that was [lent](Self::lend).
+    /// Takes back a span that was [lent](Self::lend), and what has become of its role.
     #[cfg(feature = "tower")]
     #[inline(always)]
-    pub(crate) fn take_back(&mut self, lent: &Lent) {
-        if let Some(span) = lent.0.and_then(stack::take_back) {
-            *self = span;
+    pub(crate) fn take_back(&mut self, lent: &Lent, role: &mut Role) {
+        if let Some(lent) = lent.0.and_then(stack::take_back) {
+            (*self, *role) = lent;
         }
     }
 

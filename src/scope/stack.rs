@@ -3,76 +3,12 @@
 use std::cell::{Cell, RefCell};
 use std::mem::{self, ManuallyDrop};
 
+use crate::scope::active::{Active, ActiveRef};
 use crate::scope::deferred::DeferredEntry;
 use crate::scope::foreign::{self, Mark};
-use crate::span::{Span, SpanContext};
-
-/// An entry of the stack.
-#[derive(Debug)]
-pub(crate) enum Active {
-    /// An owner in a scope that the user opened or if it was [lent](lend), else a handle that does not own the span.
-    Span(Span),
-    Context(SpanContext),
-    /// A span that starts when it is asked for.
-    #[cfg_attr(
-        not(feature = "tracing"),
-        expect(dead_code, reason = "no span is deferred in this build")
-    )]
-    Deferred(DeferredEntry),
-}
-
-/// A look at an entry of the stack: a span that has started, or a context.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum ActiveRef<'a> {
-    Span(&'a Span),
-    Context(&'a SpanContext),
-}
-
-impl ActiveRef<'_> {
-    /// Returns a copy that does not own the span.
-    pub(crate) fn lent(self) -> Active {
-        match self {
-            Self::Span(span) => Active::Span(span.downgrade()),
-            Self::Context(context) => Active::Context(context.clone()),
-        }
-    }
-}
-
-impl Active {
-    /// Returns a copy that does not own the span. That of a deferred span which has not started is no span.
-    pub(crate) fn lent(&self) -> Self {
-        self.started()
-            .map_or_else(|| Self::Span(Span::noop()), ActiveRef::lent)
-    }
-
-    /// Returns whether it is a deferred span that has ended.
-    fn has_ended(&self) -> bool {
-        match self {
-            Self::Deferred(entry) => entry.has_ended(),
-            Self::Span(_) | Self::Context(_) => false,
-        }
-    }
-
-    /// Returns the span or context, or `None` for a span that has not started.
-    #[inline(always)]
-    fn started(&self) -> Option<ActiveRef<'_>> {
-        match self {
-            Self::Span(span) => Some(ActiveRef::Span(span)),
-            Self::Context(context) => Some(ActiveRef::Context(context)),
-            Self::Deferred(entry) => entry.started().map(ActiveRef::Span),
-        }
-    }
-}
-
-#[cfg(feature = "foreign-context")]
-impl From<foreign::ForeignActive> for Active {
-    fn from(active: foreign::ForeignActive) -> Self {
-        match active {
-            foreign::ForeignActive::Span(span) => Self::Span(span.downgrade()),
-            foreign::ForeignActive::Context(context) => Self::Context(context),
-        }
-    }
-}
+#[cfg(feature = "tower")]
+use crate::scope::role::Role;
+use crate::span::Span;
 
 /// An entry, and the mark that another library had when it was pushed.
 type Entry = (Active, Mark);
@@ -147,11 +83,11 @@ pub(super) fn push_span(span: Span) -> Option<u64> {
     push_made(foreign::mark(), || Active::Span(span))
 }
 
-/// Moves a span to the top and returns its id. If the stack is in use, the span stays where it is.
+/// Moves the span of a request to the top and returns its id. If the stack is in use, the span stays where it is.
 #[cfg(feature = "tower")]
 #[inline(always)]
-pub(super) fn lend(span: &mut Span) -> Option<u64> {
-    push_made(foreign::mark(), || Active::Span(mem::take(span)))
+pub(super) fn lend(span: &mut Span, role: Role) -> Option<u64> {
+    push_made(foreign::mark(), || Active::Request(mem::take(span), role))
 }
 
 #[inline(always)]
@@ -178,7 +114,13 @@ fn begin_stack() {
 // code.
 #[inline(always)]
 pub(crate) fn remove(id: u64) {
-    match with_stack(|stack| stack.take_top_span(id)).flatten() {
+    let top = with_stack(|stack| {
+        stack.take_top(id, |active| match active {
+            Active::Span(span) => Some(mem::take(span)),
+            _ => None,
+        })
+    });
+    match top.flatten() {
         Some(span) => drop(span),
         None => remove_any(id),
     }
@@ -189,23 +131,45 @@ fn remove_any(id: u64) {
     drop(remove_entry(id));
 }
 
-/// Removes a span that was [lent](lend), which need not be on top.
+/// Removes a span that was [lent](lend), which need not be on top, and returns it with what has become of its role.
 #[cfg(feature = "tower")]
 #[inline(always)]
-pub(super) fn take_back(id: u64) -> Option<Span> {
-    match with_stack(|stack| stack.take_top_span(id)).flatten() {
-        Some(span) => Some(span),
+pub(super) fn take_back(id: u64) -> Option<(Span, Role)> {
+    let top = with_stack(|stack| {
+        stack.take_top(id, |active| match active {
+            Active::Request(span, role) => Some((mem::take(span), *role)),
+            _ => None,
+        })
+    });
+    match top.flatten() {
+        Some(lent) => Some(lent),
         None => take_back_any(id),
     }
 }
 
 #[cfg(feature = "tower")]
 #[inline(never)]
-fn take_back_any(id: u64) -> Option<Span> {
+fn take_back_any(id: u64) -> Option<(Span, Role)> {
     match remove_entry(id) {
-        Some((Active::Span(span), _)) => Some(span),
+        Some((Active::Request(span, role), _)) => Some((span, role)),
         _ => None,
     }
+}
+
+/// Calls `look` with the spans of requests, the uppermost first, until it returns something. `look` must not use the stack.
+#[cfg(feature = "tower")]
+pub(super) fn find_request<R>(mut look: impl FnMut(&Span, &mut Role) -> Option<R>) -> Option<R> {
+    if DEPTH.get() == 0 {
+        return None;
+    }
+    let found = with_stack(|stack| {
+        let mut entries = stack.entries.iter_mut().rev();
+        entries.find_map(|(_, entry)| match entry {
+            Some((Active::Request(span, role), _)) => look(span, role),
+            _ => None,
+        })
+    });
+    found.flatten()
 }
 
 #[inline(always)]
@@ -347,22 +311,22 @@ impl Stack {
         id
     }
 
-    /// Removes the entry on top if it is a span with this id and is on top of another: the usual end of a scope, without
-    /// a move of the whole entry.
+    /// Removes the entry on top if it has this id, is on top of another, and `take` takes its span: the usual end of a
+    /// scope, without a move of the whole entry.
     #[inline(always)]
-    fn take_top_span(&mut self, id: u64) -> Option<Span> {
+    fn take_top<T>(&mut self, id: u64, take: impl FnOnce(&mut Active) -> Option<T>) -> Option<T> {
         let len = self.entries.len();
-        let (last, Some((Active::Span(span), _))) = self.entries.last_mut()? else {
+        let (last, Some((active, _))) = self.entries.last_mut()? else {
             return None;
         };
         if *last != id || self.gaps > 0 || IS_ENDING.get() {
             return None;
         }
-        let span = mem::take(span);
+        let taken = take(active)?;
         // Forgotten, not dropped: the no-op span is left in it, and a drop would ask for the kind of the entry.
         mem::forget(self.entries.pop());
         DEPTH.set(len - 1);
-        Some(span)
+        Some(taken)
     }
 
     /// Removes the entry on top if it is a deferred span that `is_it` accepts and is on top of another: the usual end
@@ -445,7 +409,7 @@ impl Stack {
     #[inline(always)]
     fn top_plain(&self) -> Option<ActiveRef<'_>> {
         match self.top()? {
-            Active::Span(span) => Some(ActiveRef::Span(span)),
+            Active::Span(span) | Active::Request(span, _) => Some(ActiveRef::Span(span)),
             Active::Context(context) => Some(ActiveRef::Context(context)),
             Active::Deferred(_) => None,
         }

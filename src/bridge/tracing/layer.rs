@@ -414,7 +414,7 @@ impl Place {
     /// Returns what is active on this thread, if it takes events.
     fn active() -> Option<Self> {
         peek(|active| match active? {
-            Active::Span(span) => Some(Self::Span(span.downgrade())),
+            Active::Span(span) | Active::Request(span, _) => Some(Self::Span(span.downgrade())),
             Active::Deferred(entry) => Some(Self::Entry(entry.clone())),
             Active::Context(_) => None,
         })

@@ -105,7 +105,7 @@ impl Parent {
     pub(super) fn active() -> Self {
         let parent = peek(|active| match active {
             None => Self::Root,
-            Some(Active::Span(span)) => Self::Span(span.downgrade()),
+            Some(Active::Span(span) | Active::Request(span, _)) => Self::Span(span.downgrade()),
             Some(Active::Context(context)) => Self::Context(context.clone()),
             Some(Active::Deferred(entry)) => Self::Deferred(entry.span.clone()),
         });

@@ -19,7 +19,8 @@ impl<S: Sync> FromRequestParts<S> for RequestSpan {
         parts: &mut request::Parts,
         _state: &S,
     ) -> Result<Self, Self::Rejection> {
-        let mut span = parts.extensions.get::<Self>().cloned().unwrap_or_default();
+        let carried = parts.extensions.get::<Self>().cloned();
+        let mut span = carried.unwrap_or_else(Self::active);
         span.take_route(parts);
         Ok(span)
     }

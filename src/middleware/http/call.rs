@@ -22,6 +22,7 @@ use crate::middleware::http::{client, names, span_tags};
 use crate::middleware::side::Side;
 use crate::middleware::{TracedBody, TracedFuture};
 use crate::model::tags;
+use crate::scope::Role;
 use crate::tracer::TracerExt;
 
 /// A layer around a client that retries or follows redirects: a call has one span, and in it each attempt has one.
@@ -264,5 +265,5 @@ fn begin(
     }
     hooks.decorate(&span, request);
     attempts.set(Some(Attempts::new(&span)));
-    Exchange::new(span, Side::Client, protocol, &request.method).into()
+    Exchange::new(span, Role::Client, protocol, &request.method).into()
 }

@@ -12,9 +12,8 @@ use crate::middleware::http::protocol::Protocol;
 use crate::middleware::http::reqwest::{Observed, record_request};
 use crate::middleware::http::settings::{Settings, settings};
 use crate::middleware::http::{names, redact};
-use crate::middleware::side::Side;
 use crate::model::{field, otel_tags, tags};
-use crate::scope::active_span;
+use crate::scope::{Role, active_span};
 use crate::tracer::{Tracer, TracerExt};
 
 /// A middleware for reqwest-middleware, to be added before one that retries or follows redirects: a call has one span,
@@ -117,7 +116,7 @@ fn begin(
         record_request(&span, hooks, request, None);
     }
     hooks.decorate(&span, request);
-    Exchange::new(span, Side::Client, Protocol::Http, request.method())
+    Exchange::new(span, Role::Client, Protocol::Http, request.method())
 }
 
 impl TracingMiddleware {

@@ -20,6 +20,7 @@ use crate::middleware::http::upgrade::Upgrade;
 use crate::middleware::http::{names, redact, span_tags};
 use crate::middleware::side::Side;
 use crate::model::tags;
+use crate::scope::Role;
 use crate::tracer::TracerExt;
 
 /// A layer that gives each request of a client a span and injects its context.
@@ -217,9 +218,9 @@ pub(super) fn begin(
         share.strip(&**tracer, &mut request.headers);
     }
     let attempts = Attempts::current();
-    let exchange = |span, method| Exchange::new(span, Side::Client, protocol, method);
+    let exchange = |span, method| Exchange::new(span, Role::Client, protocol, method);
     if attempts.is_none() && hooks.add_nothing(&span) {
-        return exchange(span, &request.method).into();
+        return RequestScope::Span(exchange(span, &request.method));
     }
     let sessions = hooks.sessions.as_ref();
     let upgrade = Upgrade::of_client(tracer, sessions, component, request, &span);

@@ -18,7 +18,7 @@ use crate::middleware::http::tapped::RequestReader;
 use crate::middleware::http::upgrade::Upgrade;
 use crate::middleware::side::Side;
 use crate::model::tags;
-use crate::scope::Lent;
+use crate::scope::{Lent, Role};
 use crate::span::Span;
 
 /// A request and its response, and the only owner of its span.
@@ -34,6 +34,7 @@ pub(super) struct Exchange {
     /// The no-op span after the end.
     span: Span,
     side: Side,
+    role: Role,
     response: Expected,
     extras: Option<Box<Extras>>,
     /// Whether a client has received the head of an HTTP response and not yet polled the body.
@@ -67,10 +68,14 @@ enum Progress {
 }
 
 impl Exchange {
-    pub(super) fn new(span: Span, side: Side, protocol: Protocol, method: &Method) -> Self {
+    pub(super) fn new(span: Span, role: Role, protocol: Protocol, method: &Method) -> Self {
         Self {
             span,
-            side,
+            side: match role {
+                Role::Client => Side::Client,
+                Role::Server { .. } | Role::Carrier => Side::Server,
+            },
+            role,
             response: match protocol {
                 Protocol::Http => Expected::Http {
                     // The response to a CONNECT is followed by a tunnel.
@@ -197,7 +202,7 @@ impl Exchange {
     #[inline]
     pub(super) fn enter(&mut self) -> Entered<'_> {
         Entered {
-            lent: self.span.lend(),
+            lent: self.span.lend(self.role),
             exchange: self,
         }
     }
@@ -471,14 +476,15 @@ impl Entered<'_> {
         // By hand, so that the code for a panic is not on the way.
         let mut entered = ManuallyDrop::new(self);
         let Self { exchange, lent } = &mut *entered;
-        exchange.span.take_back(lent);
+        exchange.span.take_back(lent, &mut exchange.role);
     }
 }
 
 impl Drop for Entered<'_> {
     #[cold]
     fn drop(&mut self) {
-        self.exchange.span.take_back(&self.lent);
-        self.exchange.panicked();
+        let Self { exchange, lent } = self;
+        exchange.span.take_back(lent, &mut exchange.role);
+        exchange.panicked();
     }
 }

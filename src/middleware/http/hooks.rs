@@ -64,8 +64,8 @@ pub(super) struct Hooks<Req, Res> {
     pub(super) trust: Trust,
     pub(super) destinations: Destinations,
     pub(super) injects: bool,
-    /// Whether a server puts a `RequestSpan` into the extensions of a request.
-    pub(super) leaves_handle: bool,
+    /// Whether a request carries its `RequestSpan` in its extensions.
+    pub(super) carries_span: bool,
     /// `None` if all have their defaults, as is usual.
     pub(super) details: Option<Box<DetailSettings>>,
 }
@@ -95,7 +95,7 @@ impl<Req, Res> Hooks<Req, Res> {
         trust: Trust::full(),
         destinations: Destinations::all(),
         injects: true,
-        leaves_handle: true,
+        carries_span: false,
         details: None,
     };
 
@@ -204,7 +204,7 @@ impl<Req, Res> Clone for Hooks<Req, Res> {
             trust: self.trust,
             destinations: self.destinations.clone(),
             injects: self.injects,
-            leaves_handle: self.leaves_handle,
+            carries_span: self.carries_span,
             details: self.details.clone(),
         }
     }

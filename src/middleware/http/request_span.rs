@@ -9,12 +9,14 @@ use crate::metrics::Counter;
 use crate::middleware::http::protocol::Protocol;
 use crate::middleware::http::{names, route, span_tags};
 use crate::model::{FieldRef, TagRef, TagValue, field, tags};
+use crate::scope::answered_request;
 use crate::span::Span;
 
-/// The span of the request that a server works on, kept in the extensions of the request.
+/// The span of the request that a server works on.
 ///
-/// It does not own the span, so a clone of it keeps no request open. With the feature `axum` it is an extractor, which
-/// returns the no-op span if there is no [`ServerLayer`](crate::middleware::ServerLayer).
+/// [`RequestSpan::active`] returns it wherever the request is worked on. With the feature `axum` it is an extractor, too.
+/// It does not own the span, so a clone of it keeps no request open. Without a
+/// [`ServerLayer`](crate::middleware::ServerLayer) it is the no-op span.
 ///
 /// The span ends with the body of the response; after an upgrade, for example to a WebSocket, with the head of the 101.
 /// A task that goes on may still hold the `RequestSpan`: its late tags and log records are lost. Each is counted as
@@ -24,12 +26,10 @@ use crate::span::Span;
 /// ```
 /// use tracehound::middleware::RequestSpan;
 ///
-/// fn handle(request: http::Request<()>) {
-///     if let Some(span) = request.extensions().get::<RequestSpan>() {
-///         span.set_tag("cart.items", 3);
-///     }
+/// fn handle(items: &[&str]) {
+///     RequestSpan::active().set_tag("cart.items", items.len());
 /// }
-/// # handle(http::Request::new(()));
+/// # handle(&["teapot"]);
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct RequestSpan {
@@ -60,6 +60,48 @@ pub struct RequestSpan {
 impl RequestSpan {
     pub(super) fn new(span: Span, wants_route: bool) -> Self {
         Self { span, wants_route }
+    }
+
+    /// Returns the span of the request that this thread works on, or the no-op span if it works on none.
+    ///
+    /// It is the request's span even if the handler, another layer or `#[instrument]` has made a span of its own active;
+    /// [`active_span`](crate::scope::active_span) returns that one. Neither is there in another task: take it before you
+    /// spawn one, or have the request [carry it](crate::middleware::ServerLayer::request_span).
+    ///
+    /// ```
+    /// use http::{Request, Response};
+    /// use tower::{Service, service_fn};
+    /// use tracehound::middleware::{RequestSpan, ServerLayer};
+    /// use tracehound::prelude::*;
+    /// use tracehound::reporter::InMemoryReporter;
+    /// use tracehound::sampler::ConstSampler;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let spans = InMemoryReporter::new();
+    /// let tracer = JaegerTracer::builder("shop")
+    ///     .sampler(ConstSampler::new(true))
+    ///     .reporter(spans.clone())
+    ///     .build()?;
+    /// let layer = ServerLayer::new(tracer.clone());
+    /// let mut server = layer.wrap(service_fn(async |_: Request<String>| {
+    ///     let price = tracer.start_active_span("price");
+    ///     RequestSpan::active().set_tag("cart.items", 3); // and not on `price`
+    ///     drop(price);
+    ///     Ok::<_, std::io::Error>(Response::new(String::new()))
+    /// }));
+    /// server.call(Request::new(String::new())).await?;
+    /// let request = spans.find("HTTP GET").expect("its span");
+    /// assert_eq!(request.tag_text("cart.items"), "3");
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn active() -> Self {
+        let (span, wants_route) = answered_request().unwrap_or_default();
+        Self { span, wants_route }
+    }
+
+    pub(super) fn wants_route(&self) -> bool {
+        self.wants_route
     }
 
     /// Sets a tag like [`Span::set_tag`]; a late one is counted.

@@ -25,6 +25,7 @@ use crate::middleware::http::{names, redact, span_tags};
 use crate::middleware::side::Side;
 use crate::middleware::{Destinations, TracedBody};
 use crate::model::{field, otel_tags, tags};
+use crate::scope::Role;
 use crate::span::Span;
 use crate::tracer::{Tracer, TracerExt};
 
@@ -331,7 +332,7 @@ pub(super) fn begin<T: Tracer + ?Sized>(
     let url = span.is_recording().then(|| request.url().clone());
     let attempts = attempts();
     let is_plain = attempts.is_none() && hooks.add_nothing(&span);
-    let exchange = Exchange::new(span, Side::Client, Protocol::Http, request.method());
+    let exchange = Exchange::new(span, Role::Client, Protocol::Http, request.method());
     if is_plain {
         return Some((exchange, url));
     }

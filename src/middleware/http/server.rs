@@ -17,6 +17,8 @@ use crate::middleware::side::Side;
 use crate::middleware::{AnswerHeaders, RequestSpan, TrustedProxies};
 use crate::model::tags;
 use crate::propagation::Trust;
+use crate::scope::{Role, passed_on_request, settle_name};
+use crate::span::{Span, SpanContext};
 use crate::tracer::TracerExt;
 
 /// A layer that gives each request of a server a span.
@@ -25,12 +27,13 @@ use crate::tracer::TracerExt;
 ///
 /// The span is a child of the caller's context in the headers, as far as that is [trusted](Self::trust). Without a
 /// context, or with a malformed one, it is a root; the span that is active on the thread is never its parent. The span
-/// is active in the handler, which also finds it as [`RequestSpan`] in the extensions of the request. It ends with the
-/// body of the response; after an upgrade, for example to a WebSocket, it ends with the head of the 101 response.
+/// is active in the handler, which also finds it by [`RequestSpan`]. It ends with the body of the response; after an
+/// upgrade, for example to a WebSocket, it ends with the head of the 101 response.
 ///
 /// If another `ServerLayer` has given the request a span, this one starts no second span and only names the first; its
 /// own trust then has no effect. So a layer around a router, which sees every request but no route, can be combined
-/// with one inside of the router.
+/// with one inside of the router. If requests are handed to another task in between, the outer layer has to put the span
+/// [into the request](Self::request_span).
 ///
 /// A request that the [`filter`](Self::filter) excludes has no span, but the caller's context is active in the handler:
 /// what the handler calls belongs to the caller's trace.
@@ -153,27 +156,40 @@ impl ServerLayer {
         self
     }
 
-    /// Sets whether a request carries its [`RequestSpan`] in its extensions. Defaults to true.
+    /// Sets whether a request carries its [`RequestSpan`] in its extensions. Defaults to false.
     ///
-    /// Without it a request takes two or three allocations less. The handler finds its span by
-    /// [`active_span`](crate::scope::active_span). Set it to false only if the layer is the only one around a request:
-    /// a second `ServerLayer` inside of it finds no span, and starts one of its own.
+    /// The span of a request is found without it wherever the request is worked on: in the handler, in layers around it,
+    /// and by a second `ServerLayer` inside of this one. A request that carries its span takes two or three allocations
+    /// more. Set it to true if
+    ///
+    /// * requests go to a second `ServerLayer` through another task, as with tower's `Buffer`: that layer would start a
+    ///   second span;
+    /// * a task of your own gets whole requests, and wants their spans;
+    /// * a handler sends requests of its own, without trace headers, to a `ServerLayer` in the same process, and without a
+    ///   [`ClientLayer`](crate::middleware::ClientLayer): they would count as the request that the handler works on, and
+    ///   have no span.
     ///
     /// ```
-    /// use axum::{Router, routing::get};
+    /// use http::{Request, Response};
+    /// use tower::{ServiceBuilder, service_fn};
     /// use tracehound::NoopTracer;
-    /// use tracehound::middleware::ServerLayer;
-    /// use tracehound::scope::active_span;
+    /// use tracehound::middleware::{RequestSpan, ServerLayer};
     ///
-    /// let handler = async || {
-    ///     active_span().set_tag("customer", "4711");
+    /// let handler = async |request: Request<String>| {
+    ///     let work = tokio::spawn(async move {
+    ///         if let Some(span) = request.extensions().get::<RequestSpan>() {
+    ///             span.set_tag("customer", "4711");
+    ///         }
+    ///     });
+    ///     work.await.map(|()| Response::new(String::new()))
     /// };
-    /// let layer = ServerLayer::new(NoopTracer).request_span(false);
-    /// let app: Router = Router::new().route("/cart", get(handler)).layer(layer);
+    /// let server = ServiceBuilder::new()
+    ///     .layer(ServerLayer::new(NoopTracer).request_span(true))
+    ///     .service(service_fn(handler));
     /// ```
     #[must_use]
-    pub fn request_span(mut self, is_left: bool) -> Self {
-        self.hooks_mut().leaves_handle = is_left;
+    pub fn request_span(mut self, is_carried: bool) -> Self {
+        self.hooks_mut().carries_span = is_carried;
         self
     }
 
@@ -205,15 +221,26 @@ fn begin(
         hooks,
         methods,
     } = settings;
+    let name = |span: &mut RequestSpan, request: &request::Parts| match hooks.name(request) {
+        Some(name) => span.take_name(name),
+        None => span.take_route(request),
+    };
     if let Some(mut span) = request.extensions.get::<RequestSpan>().cloned() {
-        match hooks.name(request) {
-            Some(name) => span.take_name(name),
-            None => span.take_route(request),
-        }
+        name(&mut span, request);
         request.extensions.insert(span);
         return RequestScope::Nothing;
     }
     let protocol = Protocol::of(request);
+    if let Some((span, wants_route)) = passed_on_request()
+        && is_callers(&span, protocol.extract(&**tracer, &request.headers))
+    {
+        let mut span = RequestSpan::new(span, wants_route);
+        name(&mut span, request);
+        if !span.wants_route() {
+            settle_name();
+        }
+        return RequestScope::Nothing;
+    }
     if !hooks.wants(request) {
         let context = protocol.extract(&**tracer, &request.headers);
         let believed = context.map(|context| hooks.trust.apply(context));
@@ -290,24 +317,41 @@ fn begin(
         }
     }
     hooks.decorate(&span, request);
-    if hooks.leaves_handle {
+    let role = match hooks.carries_span {
+        true => Role::Carrier,
+        false => Role::Server { wants_route },
+    };
+    if hooks.carries_span {
         let handle = RequestSpan::new(span.downgrade(), wants_route);
         request.extensions.insert(handle);
     }
     let is_plain = claim.is_none() && hooks.add_nothing(&span);
     if is_plain {
-        return Exchange::new(span, Side::Server, protocol, &request.method).into();
+        let exchange = Exchange::new(span, role, protocol, &request.method);
+        return RequestScope::Span(exchange);
     }
     let sessions = hooks.sessions.as_ref();
     let upgrade = Upgrade::of_server(tracer, sessions, hooks.component(component), request, &span);
     let details = details.and_then(|details| details.of_server(request));
     let call = hooks.call(Side::Server, request, &span, tracer);
     let contents = Contents::of(&span, request.uri.query(), &request.headers);
-    Exchange::new(span, Side::Server, protocol, &request.method)
+    Exchange::new(span, role, protocol, &request.method)
         .claimed(claim)
         .upgraded(upgrade)
         .detailed(details)
         .with_call(call)
         .with_contents(contents)
         .into()
+}
+
+/// Whether a request may be the one that `span` is of: one whose caller is the parent of the span, as far as that is
+/// known. It is another one if this program sends it while it works on the first.
+fn is_callers(span: &Span, caller: Option<SpanContext>) -> bool {
+    let own = span.context();
+    match caller.filter(|caller| !caller.is_empty()) {
+        // A parent that is not believed is none.
+        Some(caller) if caller.trace_id() != own.trace_id() => own.parent_id().is_none(),
+        Some(caller) => caller.span_id() == own.parent_id(),
+        None => own.parent_id().is_none(),
+    }
 }

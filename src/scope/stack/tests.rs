@@ -1,4 +1,5 @@
 use super::*;
+use crate::span::SpanContext;
 
 fn entry() -> Entry {
     (Active::Context(SpanContext::default()), foreign::mark())

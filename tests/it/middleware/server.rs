@@ -3,28 +3,29 @@
 mod filtered;
 mod late;
 mod names;
+mod request_span;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
-use axum::extract::{ConnectInfo, Path, Request as AxumRequest};
-use axum::routing::{any, get as route};
+use axum::extract::{ConnectInfo, Path};
+use axum::routing::get as route;
 use bytes::Bytes;
 use http::header::HeaderValue;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty, Full};
 use tower::{Service, ServiceExt, service_fn};
 use tracehound::metrics::Counter;
-use tracehound::middleware::{RequestSpan, ServerLayer};
+use tracehound::middleware::ServerLayer;
 use tracehound::prelude::*;
 use tracehound::sampler::ConstSampler;
 use tracehound::scope::active_span;
-use tracehound::{JaegerTracer, NoopTracer, SpanContext};
+use tracehound::{JaegerTracer, NoopTracer};
 
 use crate::support::web::{
-    Fed, call, call_with, client, events, get, listener, log_field, of_kind, one_span, reply, run,
-    serve, spans, until,
+    Fed, call, call_with, client, events, get, listener, log_field, one_span, reply, run, serve,
+    spans, until,
 };
 use crate::support::{recording_builder, recording_tracer};
 
@@ -145,79 +146,6 @@ fn a_request_without_a_context_starts_a_root_even_under_an_active_span() {
         assert_eq!(span.parent_id, None);
         assert_ne!(Some(span.trace_id), other.context().trace_id());
         assert_eq!(active_span().context(), other.context());
-    });
-}
-
-#[test]
-fn the_handler_finds_its_span_in_three_ways() {
-    run(async {
-        let (tracer, reporter) = recording_tracer();
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let handler = {
-            let (tracer, seen) = (tracer.clone(), seen.clone());
-            move |span: RequestSpan, request: AxumRequest| async move {
-                let mut ids = vec![active_span().context(), span.context()];
-                let extension = request.extensions().get::<RequestSpan>();
-                ids.extend(extension.map(|span| span.context()));
-                tokio::task::yield_now().await;
-                ids.push(active_span().context());
-                tracer.start_span("child").finish();
-                seen.lock().unwrap().append(&mut ids);
-            }
-        };
-        let app = Router::new()
-            .route("/", any(handler))
-            .layer(ServerLayer::new(tracer.clone()));
-        let address = serve(app).await;
-        call(format!("http://{address}/")).await;
-        let spans = spans(&reporter, 2).await;
-        let server = of_kind(&spans, "server");
-        let child = spans.iter().find(|span| span.operation_name == "child");
-        let child = child.expect("the child of the handler");
-        assert_eq!(child.parent_id, Some(server.span_id));
-        let seen: Vec<SpanContext> = seen.lock().unwrap().clone();
-        assert_eq!(seen.len(), 4);
-        for context in seen {
-            assert_eq!(context.span_id(), Some(server.span_id));
-        }
-    });
-}
-
-#[test]
-fn a_layer_that_leaves_no_request_span_has_its_span_active() {
-    run(async {
-        let (tracer, reporter) = recording_tracer();
-        let handler = async |span: RequestSpan, request: AxumRequest| {
-            assert!(span.is_noop() && request.extensions().get::<RequestSpan>().is_none());
-            active_span().set_tag("mine", true);
-        };
-        let layer = ServerLayer::new(tracer).request_span(false);
-        let app = Router::new().route("/{id}", any(handler)).layer(layer);
-        let address = serve(app).await;
-        call(format!("http://{address}/7")).await;
-        let span = one_span(&reporter).await;
-        assert_eq!(span.operation_name, "GET /{id}");
-        assert_eq!(span.tag_text("mine"), "true");
-    });
-}
-
-#[test]
-fn a_kept_request_span_keeps_no_request_open() {
-    run(async {
-        let (tracer, reporter) = recording_tracer();
-        let kept = Arc::new(Mutex::new(None));
-        let handler = {
-            let kept = kept.clone();
-            move |span: RequestSpan| async move {
-                *kept.lock().unwrap() = Some((span.clone(), active_span()));
-            }
-        };
-        let app = Router::new()
-            .route("/", any(handler))
-            .layer(ServerLayer::new(tracer));
-        call(format!("http://{}/", serve(app).await)).await;
-        one_span(&reporter).await;
-        assert!(kept.lock().unwrap().is_some());
     });
 }
 
