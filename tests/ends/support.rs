@@ -1,6 +1,7 @@
 //! Fixtures of several scenes.
 
 use std::collections::HashMap;
+use std::env;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -47,4 +48,10 @@ pub(crate) fn names(spans: &InMemoryReporter) -> Vec<String> {
 /// Returns a carrier whose context cannot be read, which makes a diagnostic line.
 pub(crate) fn rubbish() -> HashMap<String, String> {
     HashMap::from([("uber-trace-id".to_owned(), "rubbish".to_owned())])
+}
+
+/// Returns the number behind an argument of the program, such as 10 for `--seconds 10`.
+pub(crate) fn number(argument: &str) -> Option<usize> {
+    let mut arguments = env::args().skip_while(|other| other != argument);
+    arguments.nth(1).and_then(|number| number.parse().ok())
 }

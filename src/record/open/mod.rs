@@ -12,8 +12,10 @@
 //!
 //! # The memory of a slot
 //!
-//! A slot takes 192 bytes, three cache lines, at an address that is a multiple of 64, so threads that use different
-//! slots share no line. The compiler orders the fields:
+//! A slot takes 192 bytes. It is not aligned to cache lines: glibc would spend 112 bytes more on each. Measured with
+//! two threads, spans take no more processor time without, whether each thread starts and finishes its own or one
+//! starts what the other tags and finishes. Only two threads that keep using every second slot of a row in memory pay,
+//! 10 to 13 %. The compiler orders the fields:
 //!
 //! ```text
 //!  field                         bytes   written by
@@ -29,7 +31,10 @@
 //!  facts                          6      the start of an observed span; then its tags
 //! ```
 //!
-//! The finish copies the header into the frame. The records take 288 bytes more, and the wire bytes that they hold.
+//! The finish copies the header into the frame. The records take 104 bytes more, and the wire bytes that they hold: 72
+//! at first, which is enough for two short tags, and then twice as much each time. With the allocator's own bytes such
+//! a span takes 400, and a capped one 208. Logs, references after the first and marks of what is missing stand behind
+//! pointers of the records.
 //!
 //! # Vacant, open, finished
 //!

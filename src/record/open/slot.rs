@@ -30,7 +30,6 @@ use crate::sync::byte_lock::{ByteGuard, ByteLock};
 /// A slot is *vacant*, a `Box<SpanSlot>` in a pool or with the code that starts a span, or it is behind
 /// [`SpanHandle`](crate::record::SpanHandle)s. The plain fields are written only while it is vacant. See
 /// [`open`](super) for the layout.
-#[repr(align(64))]
 pub(crate) struct SpanSlot {
     pub(crate) count: HandleCount,
     pub(crate) status: SpanStatus,

@@ -298,8 +298,9 @@ fn grow(out: &mut Vec<u8>, room: usize) {
     out.reserve(room.max(MIN_GROWTH));
 }
 
-/// The least room by which a span's buffer grows: the first tag or log makes room for the next ones too.
-pub(crate) const MIN_GROWTH: usize = 512;
+/// The least room by which a span's buffer grows. Two short tags fit, and with a slot and its records a span then takes
+/// 400 bytes of the C library's memory. From then on the memory doubles, and a slot keeps it for its next spans.
+pub(crate) const MIN_GROWTH: usize = 72;
 
 /// The most memory that a thread keeps for its next span or log. A buffer that has grown beyond this is freed.
 pub(crate) const KEPT_BYTES: usize = 16 * 1024;

@@ -17,11 +17,14 @@ pub(crate) struct KeyFilter {
     /// One bit for each hash, modulo 64. An unset bit spares the search.
     seen: u64,
     /// The hashes of the first `count` keys.
-    hashes: [u16; 32],
-    count: usize,
+    hashes: [u16; KEYS],
+    count: u8,
     /// Whether a key may have been inserted twice.
     pub(crate) has_repeated: bool,
 }
+
+/// The number of keys that a filter tells apart. The tags of a request are about ten; each open span takes this memory.
+const KEYS: usize = 23;
 
 const SAMPLER_KEYS: [u16; 2] = [
     KeyEnds::of(tags::SAMPLER_TYPE).hash(),
@@ -30,12 +33,12 @@ const SAMPLER_KEYS: [u16; 2] = [
 
 impl Default for KeyFilter {
     fn default() -> Self {
-        let mut hashes = [0; 32];
+        let mut hashes = [0; KEYS];
         hashes[..SAMPLER_KEYS.len()].copy_from_slice(&SAMPLER_KEYS);
         Self {
             seen: bit(SAMPLER_KEYS[0]) | bit(SAMPLER_KEYS[1]),
             hashes,
-            count: SAMPLER_KEYS.len(),
+            count: SAMPLER_KEYS.len() as u8,
             has_repeated: false,
         }
     }
@@ -51,7 +54,7 @@ impl KeyFilter {
             self.search(hash);
         }
         self.seen = seen;
-        match self.hashes.get_mut(self.count) {
+        match self.hashes.get_mut(usize::from(self.count)) {
             Some(free) => {
                 *free = hash;
                 self.count += 1;
@@ -64,7 +67,7 @@ impl KeyFilter {
     #[cold]
     #[inline(never)]
     fn search(&mut self, hash: u16) {
-        let mut known = self.hashes.iter().take(self.count);
+        let mut known = self.hashes.iter().take(usize::from(self.count));
         self.has_repeated |= known.any(|known| *known == hash);
     }
 
@@ -72,7 +75,7 @@ impl KeyFilter {
     #[inline(always)]
     pub(crate) fn clear(&mut self) {
         self.seen = bit(SAMPLER_KEYS[0]) | bit(SAMPLER_KEYS[1]);
-        self.count = SAMPLER_KEYS.len();
+        self.count = SAMPLER_KEYS.len() as u8;
         self.has_repeated = false;
     }
 }

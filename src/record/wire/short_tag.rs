@@ -11,12 +11,13 @@ use crate::record::wire::repeated_keys::KeyEnds;
 
 /// Appends `Tag` structs that are short and hold text or an integer, while the reserved room lasts.
 ///
-/// Lengths below 128 are one byte on the wire, so the size of a short tag has a small bound and one comparison proves
-/// that it fits.
+/// Lengths below 128 are one byte on the wire, so all of a short tag but its key and its text has a small bound, and
+/// one comparison proves that it fits.
 pub(crate) struct ShortTags<'a> {
     out: Appender<'a>,
-    /// The last address at which any short tag fits, or 0 if none fits.
-    last_start: usize,
+    /// The end of the room, less [`TAG_BYTES`], or 0 if no tag fits. A tag fits if its key and its text would end here
+    /// or before, were they written right away.
+    last_end: usize,
 }
 
 impl<'a> ShortTags<'a> {
@@ -31,14 +32,14 @@ impl<'a> ShortTags<'a> {
     ) -> Self {
         let needs_no_cut = key_bytes >= ONE_BYTE - 1 && value_bytes >= ONE_BYTE - 1;
         let room = out.capacity().min(limit).saturating_sub(out.len());
-        // SAFETY: a tag is appended only at or below `last_start`, from where any short tag fits.
+        // SAFETY: a tag is appended only if its key, its text and `TAG_BYTES` end within the room.
         let out = unsafe { Appender::with_room(out) };
-        let last_start = if needs_no_cut && room >= SHORT_TAG_BYTES {
-            out.addr() + room - SHORT_TAG_BYTES
+        let last_end = if needs_no_cut && room >= TAG_BYTES {
+            out.addr() + room - TAG_BYTES
         } else {
             0
         };
-        Self { out, last_start }
+        Self { out, last_end }
     }
 
     /// Appends a tag. Returns `None`, and appends nothing, if the tag is not short or does not fit.
@@ -93,7 +94,7 @@ impl<'a> ShortTags<'a> {
     fn begin(&mut self, key: &str, text_len: usize) -> Option<KeyEnds> {
         // The bound is a power of two, so one comparison checks both lengths.
         let is_short = (key.len() | text_len) < ONE_BYTE;
-        if !is_short || self.out.addr() > self.last_start {
+        if !is_short || self.out.addr() + key.len() + text_len > self.last_end {
             return None;
         }
         let ends = KeyEnds::of(key);
@@ -114,7 +115,7 @@ impl<'a> ShortTags<'a> {
     #[inline(always)]
     pub(crate) fn begin_log(&mut self, timestamp: Timestamp, count: usize) -> bool {
         debug_assert!(count < LONG_LIST_ITEMS);
-        if self.out.addr() > self.last_start {
+        if self.out.addr() > self.last_end {
             return false;
         }
         // SAFETY: there is room for three bytes, a number and the end.
@@ -144,10 +145,8 @@ impl<'a> ShortTags<'a> {
 const ONE_BYTE: usize = 0x80;
 
 /// Room for all of a tag but its key and its text: at most seven bytes and a number, and one byte for the end of a log.
+/// It is also room for all of a log but its fields.
 const TAG_BYTES: usize = 8 + VARINT_BYTES;
-
-/// Room for any short tag, and for all of a log but its fields. One bound for all is faster than an exact one for each.
-pub(crate) const SHORT_TAG_BYTES: usize = 2 * (ONE_BYTE - 1) + TAG_BYTES;
 
 #[cfg(test)]
 mod tests {
@@ -196,10 +195,10 @@ mod tests {
     #[test]
     fn the_writer_refuses_a_tag_beyond_its_room_or_limits() {
         let value = TagRef::String("value");
-        for room in 0..2 * SHORT_TAG_BYTES {
+        for room in 0..100 {
             let (out, is_written) = write(room, [256, 256], "key", value);
             assert_eq!(out.len(), if is_written { 15 } else { 0 });
-            assert_eq!(is_written, room >= SHORT_TAG_BYTES);
+            assert_eq!(is_written, room >= 3 + 5 + TAG_BYTES);
         }
         for limits in [[126, 256], [256, 126], [0, 0]] {
             assert_eq!(write(1_000, limits, "key", value), (Vec::new(), false));

@@ -153,7 +153,7 @@ impl SpanBuffer {
         limits: &Limits,
     ) -> bool {
         match &mut self.records {
-            Some(records) => records.logs.push_short(timestamp, fields, limits),
+            Some(records) => records.push_short_log(timestamp, fields, limits),
             None => false,
         }
     }
@@ -197,20 +197,13 @@ impl SpanBuffer {
     /// Returns the parts of a frame, from a sealed buffer.
     #[inline(always)]
     pub(crate) fn bytes(&self) -> FrameBytes<'_> {
-        let bytes = FrameBytes {
-            operation_name: &self.operation_name,
-            ..FrameBytes::default()
+        let recorded = match &self.records {
+            Some(records) => records.bytes(),
+            None => FrameBytes::default(),
         };
-        match &self.records {
-            None => bytes,
-            Some(records) => FrameBytes {
-                references: &records.references,
-                reference_count: records.reference_count,
-                logs: [&records.logs.first, &records.logs.joined],
-                log_count: records.logs.first_count,
-                tags: &records.tags,
-                ..bytes
-            },
+        FrameBytes {
+            operation_name: &self.operation_name,
+            ..recorded
         }
     }
 

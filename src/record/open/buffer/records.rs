@@ -3,15 +3,16 @@
 use std::borrow::Cow;
 use std::mem;
 
-use crate::model::{ReportedReference, TagRef, tags};
+use crate::model::{FieldRef, ReportedReference, TagRef, Timestamp, tags};
 use crate::record::open::logs::{LogBuffer, Pushed};
+use crate::record::queue::frame::FrameBytes;
 use crate::record::wire::appender::KEPT_BYTES;
 use crate::record::wire::decode::Tags;
 use crate::record::wire::encode::write_reference;
 use crate::record::wire::limits::Limits;
 use crate::record::wire::repeated_keys::{KeyEnds, KeyFilter, without_repeated_keys};
 use crate::record::wire::sampler_tags::EncodedTags;
-use crate::record::wire::short_tag::{SHORT_TAG_BYTES, ShortTags};
+use crate::record::wire::short_tag::ShortTags;
 use crate::record::wire::truncate::{cut, write_limited_tag};
 use crate::record::wire::truncated_keys::TruncatedKeys;
 
@@ -19,19 +20,32 @@ use crate::record::wire::truncated_keys::TruncatedKeys;
 #[derive(Debug, Default)]
 pub(super) struct Records {
     pub(super) tags: Vec<u8>,
+    /// `None` until a span in this slot logs.
+    logs: Option<Box<LogBuffer>>,
+    /// `None` until a span in this slot needs it.
+    rare: Option<Box<Rare>>,
+    pub(super) keys: KeyFilter,
     pub(super) tag_count: u32,
     /// Whether the span needs more than the fast path does. True after: a name that is not static, was changed or is
     /// too long; baggage or `tracestate`; references besides the one to the parent; items that were left out; binary
     /// values that were cut; logs beyond the first ones; growth beyond [`KEPT_BYTES`].
     pub(super) is_complex: bool,
-    pub(super) keys: KeyFilter,
-    pub(super) logs: LogBuffer,
-    pub(super) references: Vec<u8>,
-    pub(super) reference_count: u32,
+    has_logs: bool,
+}
+
+/// What few spans record.
+#[derive(Debug, Default)]
+struct Rare {
+    references: Vec<u8>,
+    reference_count: u32,
     dropped_items: u64,
     /// Keys of tags whose binary values were cut.
     truncated_keys: TruncatedKeys,
 }
+
+/// Every open span takes this, so what few spans need stands behind a pointer.
+#[cfg(not(tracehound_loom))]
+const _: () = assert!(size_of::<Records>() <= 104);
 
 /// The losses at something that was added.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,11 +66,8 @@ impl Records {
         if self.is_complex {
             self.clear_complex();
         }
-        if self.logs.first_count > 0 {
-            self.logs.clear();
-            if self.logs.capacity() > KEPT_BYTES {
-                self.clear_complex();
-            }
+        if self.has_logs {
+            self.clear_logs();
         }
         self.clear_tags_only();
     }
@@ -68,29 +79,68 @@ impl Records {
             *self = Self::default();
             return;
         }
-        self.references.clear();
-        self.reference_count = 0;
-        self.logs.clear_complex();
-        self.dropped_items = 0;
-        self.truncated_keys = TruncatedKeys::default();
+        if let Some(rare) = &mut self.rare {
+            rare.clear();
+        }
+        if let Some(logs) = &mut self.logs {
+            logs.clear_complex();
+        }
         self.is_complex = false;
+        self.has_logs = false;
     }
 
-    /// Returns the bytes that are allocated, used or not.
+    #[inline(always)]
+    fn clear_logs(&mut self) {
+        self.has_logs = false;
+        if let Some(logs) = &mut self.logs {
+            logs.clear();
+            if logs.capacity() > KEPT_BYTES {
+                self.clear_complex();
+            }
+        }
+    }
+
+    /// Returns the bytes of the encoded lists that are allocated, used or not.
     pub(super) fn memory(&self) -> usize {
-        self.tags.capacity() + self.logs.capacity() + self.references.capacity()
+        let logs = self.logs.as_ref().map_or(0, |logs| logs.capacity());
+        let rare = self.rare.as_ref();
+        let references = rare.map_or(0, |rare| rare.references.capacity());
+        self.tags.capacity() + logs + references
+    }
+
+    /// Returns the parts of a frame, from sealed records, without the name.
+    #[inline(always)]
+    pub(super) fn bytes(&self) -> FrameBytes<'_> {
+        let mut bytes = FrameBytes {
+            tags: &self.tags,
+            ..FrameBytes::default()
+        };
+        if let Some(logs) = &self.logs {
+            bytes.logs = [&logs.first, &logs.joined];
+            bytes.log_count = logs.first_count;
+        }
+        if let Some(rare) = &self.rare {
+            bytes.references = &rare.references;
+            bytes.reference_count = rare.reference_count;
+        }
+        bytes
+    }
+
+    fn rare(&mut self) -> &mut Rare {
+        self.is_complex = true;
+        self.rare.get_or_insert_default()
     }
 
     /// Adds a reference after the one to the parent.
     pub(super) fn push_reference(&mut self, reference: &ReportedReference) {
-        self.is_complex = true;
-        write_reference(&mut self.references, reference);
-        self.reference_count += 1;
+        let rare = self.rare();
+        write_reference(&mut rare.references, reference);
+        rare.reference_count += 1;
     }
 
     /// Adds a reference to a span that has started, unless it has many already.
     pub(super) fn push_late_reference(&mut self, reference: &ReportedReference) -> Added {
-        if self.reference_count < MAX_LATE_REFERENCES {
+        if self.rare().reference_count < MAX_LATE_REFERENCES {
             self.push_reference(reference);
             return Added::default();
         }
@@ -99,8 +149,7 @@ impl Records {
 
     /// Notes that something is left out.
     pub(super) fn drop_item(&mut self) -> Added {
-        self.is_complex = true;
-        self.dropped_items += 1;
+        self.rare().dropped_items += 1;
         Added {
             truncated: 0,
             dropped: 1,
@@ -152,14 +201,12 @@ impl Records {
         }
     }
 
-    /// Adds a tag of any length, and reserves memory if need be.
+    /// Adds a tag of any length, and takes more memory if need be.
     #[inline(never)]
     fn push_any_tag(&mut self, key: &str, value: &TagRef<'_>, limits: &Limits) -> Added {
         let from = self.tags.len();
         let truncated =
             write_limited_tag(&mut self.tags, key, *value, limits.tag_value_bytes, limits);
-        // The next short tag finds reserved room.
-        self.tags.reserve(SHORT_TAG_BYTES);
         // `clear` looks at the memory of a complex buffer only.
         self.is_complex |= self.tags.capacity() > KEPT_BYTES;
         if self.tags.len() > limits.span_bytes && !self.drop_replaced_values(from, limits) {
@@ -188,42 +235,64 @@ impl Records {
         encoded.truncated
     }
 
+    /// Adds a log record if its fields are short and simple, and reserved room is left. Returns false, and changes
+    /// nothing, otherwise.
+    #[inline(always)]
+    pub(super) fn push_short_log(
+        &mut self,
+        timestamp: Timestamp,
+        fields: &[FieldRef<'_>],
+        limits: &Limits,
+    ) -> bool {
+        let Some(logs) = &mut self.logs else {
+            return false;
+        };
+        let is_added = logs.push_short(timestamp, fields, limits);
+        self.has_logs |= is_added;
+        is_added
+    }
+
     /// Adds a complete record.
     pub(super) fn push_log(&mut self, record: &[u8], limits: &Limits) -> Added {
-        if self.logs.push_first(record, limits) {
+        let logs = self.logs.get_or_insert_default();
+        if logs.push_first(record, limits) {
+            self.has_logs = true;
             return Added::default();
         }
         self.is_complex = true;
-        let dropped = match self.logs.push_newest(record, limits) {
-            Pushed::Instead(older) => older,
-            Pushed::NoRoom => {
-                self.dropped_items += 1;
-                1
-            }
-        };
-        Added {
-            truncated: 0,
-            dropped,
+        match logs.push_newest(record, limits) {
+            Pushed::Instead(older) => Added {
+                truncated: 0,
+                dropped: older,
+            },
+            Pushed::NoRoom => self.drop_item(),
         }
     }
 
     /// Brings complex records into the form that a frame has, with marks for what was left out.
     pub(super) fn seal(&mut self, limits: &Limits) {
-        self.logs.join_newest();
-        if self.dropped_items > 0 {
-            self.mark_dropped(limits);
-            // They may be sealed again: the fast path gives a span to `finish_any` if no room is left in the queue.
-            self.dropped_items = 0;
+        if let Some(logs) = &mut self.logs {
+            logs.join_newest();
         }
-        if !self.truncated_keys.is_empty() {
-            self.mark_truncated(limits);
+        let Some(rare) = &mut self.rare else {
+            return;
+        };
+        // Taken: they may be sealed again, because the fast path gives a span to `finish_any` if no room is left in the
+        // queue.
+        let dropped_items = mem::take(&mut rare.dropped_items);
+        let truncated_keys = mem::take(&mut rare.truncated_keys);
+        if dropped_items > 0 {
+            self.mark_dropped(dropped_items, limits);
+        }
+        if !truncated_keys.is_empty() {
+            self.mark_truncated(&truncated_keys, limits);
         }
     }
 
     /// Returns whether the span has only a name and tags.
     #[inline(always)]
     pub(super) fn is_tags_only(&self) -> bool {
-        !self.is_complex && self.logs.first_count == 0
+        !(self.is_complex | self.has_logs)
     }
 
     /// Empties a buffer that has only a name and tags.
@@ -237,11 +306,11 @@ impl Records {
 
     /// Adds a tag that says how many items were left out.
     #[cold]
-    fn mark_dropped(&mut self, limits: &Limits) {
+    fn mark_dropped(&mut self, items: u64, limits: &Limits) {
         write_limited_tag(
             &mut self.tags,
             tags::DROPPED_ITEMS,
-            TagRef::Unsigned(self.dropped_items),
+            TagRef::Unsigned(items),
             usize::MAX,
             limits,
         );
@@ -255,15 +324,13 @@ impl Records {
             && bytes.len() > limits.tag_value_bytes
         {
             let key = cut(key, limits.key_bytes).map_or(Cow::Borrowed(key), Cow::Owned);
-            self.truncated_keys.insert(&key);
-            self.is_complex = true;
+            self.rare().truncated_keys.insert(&key);
         }
     }
 
     /// Adds a tag that lists the keys whose binary values were cut.
     #[cold]
-    fn mark_truncated(&mut self, limits: &Limits) {
-        let noted = mem::take(&mut self.truncated_keys);
+    fn mark_truncated(&mut self, noted: &TruncatedKeys, limits: &Limits) {
         // In the order of the tags, without keys that were later set to a value that is whole.
         let mut keys = TruncatedKeys::default();
         for (key, _) in self.tags().filter(|(key, _)| noted.contains(key)) {
@@ -302,6 +369,16 @@ impl Records {
         self.tag_count = count;
         self.tags.extend_from_slice(&newest);
         true
+    }
+}
+
+impl Rare {
+    /// Empties it for the next span. It keeps the memory of the references.
+    fn clear(&mut self) {
+        self.references.clear();
+        self.reference_count = 0;
+        self.dropped_items = 0;
+        self.truncated_keys = TruncatedKeys::default();
     }
 }
 

@@ -1,9 +1,9 @@
 use super::*;
 use crate::model::{field, tags};
 use crate::record::open::log_draft::LogDraft;
+use crate::record::wire::appender::MIN_GROWTH;
 use crate::record::wire::decode::Logs;
 use crate::record::wire::repeated_keys::without_repeated_keys;
-use crate::record::wire::short_tag::SHORT_TAG_BYTES;
 
 fn log_events(mut buffer: SpanBuffer, limits: &Limits) -> Vec<(i64, String)> {
     buffer.seal(limits);
@@ -129,21 +129,24 @@ fn long_values_and_keys_are_cut() {
 }
 
 #[test]
-fn a_tag_that_finds_no_room_reserves_some_for_short_tags() {
+fn the_memory_of_tags_begins_small_and_doubles() {
     let (mut buffer, limits) = (SpanBuffer::new(), Limits::default());
+    let mut sizes = Vec::new();
     for _ in 0..200 {
-        let before = tag_bytes(&buffer).capacity();
         buffer.push_tag("key", TagRef::String("value"), &limits);
-        let room = tag_bytes(&buffer).capacity() - tag_bytes(&buffer).len();
-        // If the capacity has changed, this tag found no room.
-        assert!(tag_bytes(&buffer).capacity() == before || room >= SHORT_TAG_BYTES);
+        let size = tag_bytes(&buffer).capacity();
+        if sizes.last() != Some(&size) {
+            sizes.push(size);
+        }
     }
-    let full = tag_bytes(&buffer).capacity();
+    assert_eq!(sizes[0], MIN_GROWTH);
+    let is_doubled = sizes.windows(2).all(|two| two[1] == 2 * two[0]);
+    assert!(is_doubled, "{sizes:?}");
     buffer.clear();
     for _ in 0..200 {
         buffer.push_tag("key", TagRef::String("value"), &limits);
     }
-    assert_eq!(tag_bytes(&buffer).capacity(), full);
+    assert_eq!(tag_bytes(&buffer).capacity(), sizes[sizes.len() - 1]);
 }
 
 #[test]
