@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
-use crate::clock::{deadline_after, instant_now};
+use crate::clock::{after, deadline_after, instant_now};
 use crate::metrics::DropCause;
 use crate::reporter::sender::AgentAddress;
 use crate::reporter::sender::udp::addresses::Addresses;
@@ -22,6 +22,8 @@ pub(super) struct Connector {
     /// The earliest time of the next attempt.
     pub(super) not_before: Option<Instant>,
     pub(super) pause: Duration,
+    /// The earliest time at which a socket that cannot send is replaced once more.
+    pub(super) replace_from: Option<Instant>,
 }
 
 impl Connector {
@@ -33,6 +35,7 @@ impl Connector {
             failure: None,
             not_before: None,
             pause: Duration::ZERO,
+            replace_from: None,
         }
     }
 
@@ -73,6 +76,16 @@ impl Connector {
         Err(DropCause::SendFailed)
     }
 
+    /// Returns whether a socket that cannot send may be replaced now: once a second, because another one may not help.
+    pub(super) fn may_replace(&mut self) -> bool {
+        let now = instant_now();
+        let may = self.replace_from.is_none_or(|from| now >= from);
+        if may {
+            self.replace_from = Some(after(now, REPLACEMENT_PAUSE));
+        }
+        may
+    }
+
     /// Returns why the last attempt has failed.
     pub(super) fn failure(&self) -> Option<&Failure> {
         self.failure.as_ref()
@@ -87,3 +100,5 @@ impl Connector {
 /// Bounds of the pause between two attempts.
 pub(super) const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
+/// The shortest time between two replacements of a socket that cannot send.
+const REPLACEMENT_PAUSE: Duration = Duration::from_secs(1);

@@ -48,12 +48,13 @@ use crate::reporter::sender::{
 /// and those that an agent drops after it has read them. If a proxy passes datagrams on to an agent in a container, the
 /// sender watches the proxy.
 ///
-/// The socket is bound to the loopback address if the agent is there, else to any address of the agent's family. When it
-/// cannot send any more, as after a change of this host's addresses, the sender opens another one.
+/// The socket is bound to the loopback address if the agent is there, else to any address of the agent's family. When
+/// it cannot send any more, as after a change of this host's addresses, the sender opens another one, at most once a
+/// second.
 ///
 /// A thread of its own looks up an agent's name when the first batch is sent, again every 30 seconds, and after
-/// refusals. Spans are lost as `no_address` until there is an answer. `localhost` is this host also where the system does
-/// not know the name, as in a container without `/etc/hosts`. Of several addresses those of IP version 4 come
+/// refusals. Spans are lost as `no_address` until there is an answer. `localhost` is this host also where the system
+/// does not know the name, as in a container without `/etc/hosts`. Of several addresses those of IP version 4 come
 /// first, and when one refuses, the sender turns to the next.
 ///
 /// ```
@@ -137,6 +138,7 @@ impl UdpSender {
 
     /// Sends one datagram. Tries again if the system has told of the datagram before in place of sending this one.
     fn send_datagram(&mut self, connection: &mut Connection, batch: &Batch<'_>) -> SendOutcome {
+        connection.is_broken = false;
         let mut stale = None;
         let failed = loop {
             let Err(error) = connection.socket.send(batch.bytes) else {
@@ -304,6 +306,13 @@ impl UdpSender {
         has_turned
     }
 
+    /// Returns whether a socket that cannot send may be replaced now. One whose number is that of another file always
+    /// is.
+    fn may_replace(&mut self) -> bool {
+        let problem = self.problem.as_ref();
+        problem.is_some_and(Failure::is_closed_elsewhere) || self.connector.may_replace()
+    }
+
     /// Closes the connection, after a last look at what became of its datagrams.
     fn let_go(&mut self) {
         let Some(connection) = self.connection.take() else {
@@ -366,10 +375,10 @@ impl Sender for UdpSender {
                         }
                         Err(at) => outcome.this = SendResult::Later(at),
                     }
-                    let is_broken = connection.is_broken;
-                    has_broken = is_broken && connection.has_sent;
+                    let is_replaced = connection.is_broken && self.may_replace();
+                    has_broken = is_replaced && connection.has_sent;
                     self.connection = Some(connection);
-                    if is_broken {
+                    if is_replaced {
                         self.let_go();
                     }
                 }

@@ -32,6 +32,24 @@ fn a_socket_that_never_worked_is_replaced_for_the_next_datagram() {
 }
 
 #[test]
+fn sockets_that_keep_failing_are_replaced_once_a_second() {
+    let system = System::default();
+    let mut sender = system.sender(REMOTE);
+    let denied = || io::Error::from(ErrorKind::PermissionDenied);
+    system.prepare(|prepared| prepared.sends.extend((0..51).map(|_| denied())));
+    for _ in 0..50 {
+        assert_eq!(send(&mut sender, 3), (lost(DropCause::SendFailed), None));
+    }
+    // The clock may have moved on by a second or more on a busy machine.
+    let opened = system.opened().len();
+    assert!((2..20).contains(&opened), "{opened} sockets");
+    sender.connector.replace_from = Some(instant_now());
+    assert_eq!(send(&mut sender, 3), (lost(DropCause::SendFailed), None));
+    assert_eq!(send(&mut sender, 4), (SENT, None));
+    assert_eq!(system.opened().len(), opened + 1);
+}
+
+#[test]
 fn a_replacement_that_cannot_be_opened_loses_the_datagram() {
     let system = System::default();
     let mut sender = system.sender(REMOTE);
