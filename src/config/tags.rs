@@ -1,3 +1,6 @@
+use std::borrow::Cow;
+use std::collections::HashMap;
+
 use crate::config::error::{ConfigProblem, InvalidItem};
 use crate::config::parse::{self, Expected};
 use crate::config::setting::Setting;
@@ -6,7 +9,11 @@ use crate::model::{Tag, tags};
 
 /// The tags of the process, one for each key, in the order in which the keys came.
 #[derive(Debug, Default)]
-pub(super) struct Tags(Vec<Setting<Tag>>);
+pub(super) struct Tags {
+    tags: Vec<Setting<Tag>>,
+    /// Where the tag of each key stands. A list from a variable may have thousands of keys.
+    places: HashMap<Cow<'static, str>, usize>,
+}
 
 impl Tags {
     /// Adds a tag. It replaces one with an equal key.
@@ -21,13 +28,11 @@ impl Tags {
                 tags::JAEGER_VERSION,
             ));
         }
-        let known = self
-            .0
-            .iter_mut()
-            .find(|known| known.value.key == tag.value.key);
-        match known {
+        let key = tag.value.key.clone();
+        let place = *self.places.entry(key).or_insert(self.tags.len());
+        match self.tags.get_mut(place) {
             Some(known) => *known = tag,
-            None => self.0.push(tag),
+            None => self.tags.push(tag),
         }
         Ok(())
     }
@@ -39,11 +44,11 @@ impl Tags {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Setting<Tag>> {
-        self.0.iter()
+        self.tags.iter()
     }
 
     pub(super) fn into_tags(self) -> Vec<Tag> {
-        self.0.into_iter().map(|tag| tag.value).collect()
+        self.tags.into_iter().map(|tag| tag.value).collect()
     }
 
     /// Adds the tags of `JAEGER_TAGS`: `key=value`, separated by commas.
