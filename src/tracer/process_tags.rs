@@ -1,5 +1,7 @@
 //! The tags that describe the process, as all Jaeger clients add them.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::net::UdpSocket;
 
 use crate::metrics::{Counter, Metrics};
@@ -9,7 +11,8 @@ use crate::record::{Limits, cut, random_id};
 /// Returns the process with the user's tags and ours: `jaeger.version` always, `hostname`, `ip` and `client-uuid`
 /// unless the user has set them. Of several tags with one key the last one counts.
 ///
-/// The user's tags are cut as those of spans are, and counted. They are in every batch, and a batch has a bound.
+/// The service's name and the user's tags are cut as those of spans are, and counted. They are in every batch, and a
+/// batch has a bound.
 pub(super) fn process(
     service_name: String,
     user_tags: Vec<Tag>,
@@ -22,16 +25,21 @@ pub(super) fn process(
         concat!("Rust-", env!("CARGO_PKG_VERSION")),
     );
     let mut truncated = 0;
+    // A list from a variable may have thousands of keys.
+    let mut places: HashMap<Cow<'static, str>, usize> = HashMap::new();
     for mut tag in user_tags {
         truncated += limit(&mut tag, limits);
         if tag.key == tags::JAEGER_VERSION {
             continue;
         }
-        match all.iter_mut().find(|known| known.key == tag.key) {
+        let place = *places.entry(tag.key.clone()).or_insert(all.len());
+        match all.get_mut(place) {
             Some(known) => *known = tag,
             None => all.push(tag),
         }
     }
+    let cut_name = cut(&service_name, limits.operation_name_bytes);
+    truncated += u64::from(cut_name.is_some());
     metrics.add(Counter::TruncatedValues, truncated);
     all.push(version);
     let has = |key| all.iter().any(|tag| tag.key == key);
@@ -49,7 +57,7 @@ pub(super) fn process(
             .into_iter()
             .filter_map(|(key, value)| Some(Tag::new(key, value?))),
     );
-    Process::new(service_name, all)
+    Process::new(cut_name.unwrap_or(service_name), all)
 }
 
 /// Cuts the key and the value to the limits of a span's tag. Returns how many of the two were cut.
@@ -150,17 +158,21 @@ mod tests {
 
     #[test]
     fn tags_of_the_user_are_cut_as_those_of_spans_are_and_counted() {
-        let limits = Limits::default().tag_value_bytes(8).key_bytes(6);
+        let limits = Limits::default()
+            .tag_value_bytes(8)
+            .key_bytes(6)
+            .operation_name_bytes(8);
         let metrics = Metrics::default();
         let user = vec![
             Tag::new("zone", "eu-west-1a"),
             Tag::new("a long key", vec![7_u8; 9]),
             Tag::new("node", "n1"),
         ];
-        let process = super::process("shop".to_owned(), user, &limits, &metrics);
+        let process = super::process("the web shop".to_owned(), user, &limits, &metrics);
+        assert_eq!(process.service_name, "the w…");
         assert_eq!(process.tags[0], Tag::new("zone", "eu-we…"));
         assert_eq!(process.tags[1], Tag::new("a l…", vec![7_u8; 8]));
         assert_eq!(process.tags[2], Tag::new("node", "n1"));
-        assert_eq!(metrics.get(Counter::TruncatedValues), 3);
+        assert_eq!(metrics.get(Counter::TruncatedValues), 4);
     }
 }

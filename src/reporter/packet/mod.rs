@@ -16,6 +16,7 @@ mod encoding;
 mod jaeger_proto;
 mod marks;
 mod otlp;
+mod process;
 mod protobuf;
 mod shrink;
 mod times;
@@ -96,14 +97,7 @@ pub(super) enum Shrunk {
 
 impl Packet {
     pub(super) fn new(format: BatchFormat, process: &Process) -> Self {
-        let encoding: Box<dyn Encoding> = match format {
-            BatchFormat::Compact => Box::new(Compact::new(process)),
-            BatchFormat::Binary => Box::new(Binary::emit_batch(process)),
-            BatchFormat::BinaryBatch => Box::new(Binary::batch(process)),
-            BatchFormat::Otlp => Box::new(Otlp::new(process)),
-            BatchFormat::JaegerProto => Box::new(JaegerProto::new(process)),
-            BatchFormat::ZipkinJson => Box::new(ZipkinJson::new(process)),
-        };
+        let encoding = encoding(format, process);
         let head_room = encoding.max_head_len();
         Self {
             encoding,
@@ -348,6 +342,18 @@ impl Packet {
         let list_header = self.encoding.list_header_len(count, bytes);
         let separator = self.encoding.separator_len();
         (self.head.len() + list_header + bytes + self.tail.len()).saturating_sub(separator)
+    }
+}
+
+/// Returns the encoding of a format, for the spans of a process.
+fn encoding(format: BatchFormat, process: &Process) -> Box<dyn Encoding> {
+    match format {
+        BatchFormat::Compact => Box::new(Compact::new(process)),
+        BatchFormat::Binary => Box::new(Binary::emit_batch(process)),
+        BatchFormat::BinaryBatch => Box::new(Binary::batch(process)),
+        BatchFormat::Otlp => Box::new(Otlp::new(process)),
+        BatchFormat::JaegerProto => Box::new(JaegerProto::new(process)),
+        BatchFormat::ZipkinJson => Box::new(ZipkinJson::new(process)),
     }
 }
 

@@ -31,6 +31,23 @@ impl RemoteReporter {
         tell_of_loss(&self.worker, DropCause::TooLarge, line);
     }
 
+    /// Leaves out tags of a process that leaves too little room for spans, and says so.
+    #[cold]
+    pub(super) fn shrink_process(&mut self) {
+        let (bytes, limit) = (self.packet.envelope_size(), self.limits.single);
+        self.process_shrunk_for = limit;
+        let process = self.worker.process();
+        let missing = self.packet.shrink_process(self.format, process, limit / 2);
+        if missing > 0 {
+            self.worker.diagnostics().warn("process_too_large", || {
+                format!(
+                    "the service's name and tags take {bytes} bytes, and a batch may have {limit}; {missing} of its \
+                     tags, the largest, are left out"
+                )
+            });
+        }
+    }
+
     /// Gives up the spans that are in flight when the sender ends.
     pub(super) fn lose_unanswered(&mut self) {
         let unanswered = self.in_flight.answer(u64::MAX);

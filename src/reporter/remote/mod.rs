@@ -31,6 +31,10 @@ use crate::services::Services;
 /// tags that no convention knows are left out. The tag `tracehound.degraded` says so. A span that is still too large is
 /// lost as `too_large`. A batch that the sender refuses as too large is split and tried again.
 ///
+/// The process is in each batch, too. If it leaves less than an eighth of the largest batch to spans, its largest tags
+/// are left out until it leaves half, counted as `dropped_items` and told of in a line; the tag
+/// `tracehound.dropped_items` of the process says how many are missing.
+///
 /// In a forked child the reporter starts anew if its [sender can](Sender::after_fork).
 ///
 /// ```
@@ -69,6 +73,8 @@ pub struct RemoteReporter {
     worker: WorkerHandle,
     packet: Packet,
     limits: Limits,
+    /// The limit for which the process was made smaller, if it was.
+    process_shrunk_for: usize,
     has_batch_numbers: bool,
     /// The sequence id of the next message.
     seqid: u32,
@@ -102,6 +108,7 @@ impl RemoteReporter {
             format,
             worker,
             limits: Limits::default(),
+            process_shrunk_for: 0,
             has_batch_numbers: true,
             seqid: 1,
             seq_no: 1,
@@ -142,7 +149,18 @@ impl RemoteReporter {
             .then(|| Numbers::new(self.seq_no, &self.worker.dropped(), &self.dropped));
         let limit = self.limits.batch;
         self.packet.begin(self.seqid, numbers.as_ref(), limit);
+        if self.has_large_process() {
+            self.shrink_process();
+            self.packet.begin(self.seqid, numbers.as_ref(), limit);
+        }
         self.packet.count_changes(self.worker.metrics());
+    }
+
+    /// Returns whether the process leaves less than an eighth of a batch to spans, and was not made smaller for that
+    /// yet.
+    fn has_large_process(&self) -> bool {
+        let limit = self.limits.single;
+        self.packet.envelope_size() > limit - limit / 8 && self.process_shrunk_for != limit
     }
 
     /// Sends the packet if it is full. Called for its first span and when the limit is near.
@@ -351,6 +369,7 @@ impl Reporter for RemoteReporter {
         self.dropped.add(DropCause::SendFailed, left);
         self.worker = worker.clone();
         self.packet = new_packet(self.format, &self.sender, worker.process());
+        self.process_shrunk_for = 0;
         self.sender.attach(worker.services());
     }
 
