@@ -166,6 +166,12 @@ impl Clock {
         self.anchor.load(Ordering::Relaxed)
     }
 
+    /// Moves the anchor as a step of the wall clock does when it is noticed.
+    #[cfg(test)]
+    pub(crate) fn step(&self, nanos: i64) {
+        self.anchor.fetch_add(nanos, Ordering::Relaxed);
+    }
+
     /// Sets the anchor by the wall clock. Traces that begin from now on use it.
     pub(crate) fn set_anchor(&self) {
         if !matches!(self.source, Source::Manual(_)) {

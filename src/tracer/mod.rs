@@ -47,6 +47,8 @@
 mod assemble;
 mod builder;
 mod child_work;
+#[cfg(test)]
+mod clock_steps;
 mod codec_setters;
 mod core;
 #[cfg(feature = "tracing")]

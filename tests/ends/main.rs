@@ -49,6 +49,8 @@ mod fork_watch;
 mod hostile;
 #[cfg(all(unix, feature = "udp"))]
 mod lines;
+#[cfg(all(unix, feature = "udp"))]
+mod log_volume;
 #[cfg(target_os = "linux")]
 mod no_thread;
 #[cfg(all(unix, feature = "udp"))]
@@ -59,10 +61,13 @@ mod process;
 mod quiet;
 #[cfg(all(unix, feature = "udp"))]
 mod signals;
+#[cfg(all(target_os = "linux", feature = "udp"))]
+mod slow_agent;
 #[cfg(target_os = "linux")]
 mod starved;
 mod support;
 mod teardown;
+mod wall_clock;
 #[cfg(target_os = "linux")]
 mod watchdog_thread;
 
@@ -81,6 +86,7 @@ macro_rules! scenes {
 
 fn scenes() -> Vec<Scene> {
     let everywhere: Vec<Scene> = scenes! {
+        wall_clock: [spans_start_at_the_time_of_the_wall_clock],
         callbacks: [
             a_tracer_can_be_closed_inside_every_callback,
             the_last_tracer_can_be_dropped_inside_every_callback,
@@ -181,6 +187,7 @@ fn endings() -> Vec<Scene> {
 fn footprint() -> Vec<Scene> {
     scenes! {
         footprint: [a_tracer_at_rest_has_one_thread_and_two_descriptors],
+        slow_agent: [a_steady_stream_reaches_a_slow_agent_whole],
     }
 }
 
@@ -243,6 +250,9 @@ fn forks() -> Vec<Scene> {
         signals: [a_killed_process_loses_no_span_older_than_the_flush_interval],
         lines: [
             tracers_without_an_agent_say_so_once_per_destination,
+        ],
+        log_volume: [
+            no_cause_has_more_than_one_line_in_ten_seconds_under_any_trouble,
         ],
     }
 }
