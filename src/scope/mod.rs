@@ -250,8 +250,8 @@ impl Span {
         Scope::of_span(self.downgrade())
     }
 
-    /// Makes the span of a request active by moving it to the stack, until it is [taken back](Self::take_back). Meanwhile
-    /// `self` is the no-op span. So an owner that nobody else can reach is active without a second handle.
+    /// Makes the span of a request active by moving it to the stack, until it is [taken back](Self::take_back).
+    /// Meanwhile `self` is the no-op span. So an owner that nobody else can reach is active without a second handle.
     #[cfg(feature = "tower")]
     #[inline(always)]
     pub(crate) fn lend(&mut self, role: Role) -> Lent {

@@ -16,8 +16,8 @@ pub(crate) fn answered_request() -> Option<(Span, bool)> {
     })
 }
 
-/// Like [`answered_request`], but only if a request that comes to another layer now may be that one, because neither was
-/// sent by this program nor would carry its span.
+/// Like [`answered_request`], but only if a request that comes to another layer now may be that one: this program has
+/// not sent it meanwhile, and it would not carry its span.
 pub(crate) fn passed_on_request() -> Option<(Span, bool)> {
     let found = stack::find_request(|span, role| {
         Some(match role {

@@ -32,8 +32,8 @@ use crate::tracer::TracerExt;
 ///
 /// If another `ServerLayer` has given the request a span, this one starts no second span and only names the first; its
 /// own trust then has no effect. So a layer around a router, which sees every request but no route, can be combined
-/// with one inside of the router. If requests are handed to another task in between, the outer layer has to put the span
-/// [into the request](Self::request_span).
+/// with one inside of the router. If requests are handed to another task in between, the outer layer has to put the
+/// span [into the request](Self::request_span).
 ///
 /// A request that the [`filter`](Self::filter) excludes has no span, but the caller's context is active in the handler:
 /// what the handler calls belongs to the caller's trace.
@@ -158,16 +158,16 @@ impl ServerLayer {
 
     /// Sets whether a request carries its [`RequestSpan`] in its extensions. Defaults to false.
     ///
-    /// The span of a request is found without it wherever the request is worked on: in the handler, in layers around it,
-    /// and by a second `ServerLayer` inside of this one. A request that carries its span takes two or three allocations
-    /// more. Set it to true if
+    /// The span of a request is found without it wherever the request is worked on: in the handler, in layers around
+    /// it, and by a second `ServerLayer` inside of this one. A request that carries its span takes two or three
+    /// allocations more. Set it to true if
     ///
     /// * requests go to a second `ServerLayer` through another task, as with tower's `Buffer`: that layer would start a
     ///   second span;
     /// * a task of your own gets whole requests, and wants their spans;
-    /// * a handler sends requests of its own, without trace headers, to a `ServerLayer` in the same process, and without a
-    ///   [`ClientLayer`](crate::middleware::ClientLayer): they would count as the request that the handler works on, and
-    ///   have no span.
+    /// * a handler sends requests of its own, without trace headers, to a `ServerLayer` in the same process, and
+    ///   without a [`ClientLayer`](crate::middleware::ClientLayer): they would count as the request that the handler
+    ///   works on, and have no span.
     ///
     /// ```
     /// use http::{Request, Response};
