@@ -14,8 +14,8 @@ use crate::span::Span;
 
 /// The span of the request that a server works on.
 ///
-/// [`RequestSpan::active`] returns it wherever the request is worked on. With the feature `axum` it is an extractor, too.
-/// It does not own the span, so a clone of it keeps no request open. Without a
+/// [`RequestSpan::active`] returns it wherever the request is worked on. With the feature `axum` it is an extractor,
+/// too. It does not own the span, so a clone of it keeps no request open. Without a
 /// [`ServerLayer`](crate::middleware::ServerLayer) it is the no-op span.
 ///
 /// The span ends with the body of the response; after an upgrade, for example to a WebSocket, with the head of the 101.
@@ -64,9 +64,9 @@ impl RequestSpan {
 
     /// Returns the span of the request that this thread works on, or the no-op span if it works on none.
     ///
-    /// It is the request's span even if the handler, another layer or `#[instrument]` has made a span of its own active;
-    /// [`active_span`](crate::scope::active_span) returns that one. Neither is there in another task: take it before you
-    /// spawn one, or have the request [carry it](crate::middleware::ServerLayer::request_span).
+    /// It is the request's span even if the handler, another layer or `#[instrument]` has made a span of its own
+    /// active; [`active_span`](crate::scope::active_span) returns that one. Neither is there in another task: take it
+    /// before you spawn one, or have the request [carry it](crate::middleware::ServerLayer::request_span).
     ///
     /// ```
     /// use http::{Request, Response};
