@@ -156,7 +156,8 @@ fn take_back_any(id: u64) -> Option<(Span, Role)> {
     }
 }
 
-/// Calls `look` with the spans of requests, the uppermost first, until it returns something. `look` must not use the stack.
+/// Calls `look` with the spans of requests, the uppermost first, until it returns something. `look` must not use the
+/// stack.
 #[cfg(feature = "tower")]
 pub(super) fn find_request<R>(mut look: impl FnMut(&Span, &mut Role) -> Option<R>) -> Option<R> {
     if DEPTH.get() == 0 {
