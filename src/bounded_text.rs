@@ -15,6 +15,13 @@ pub(crate) fn beginning(text: &str, most: usize) -> &str {
     &text[..end]
 }
 
+/// Formats a value of the program. If the value returns an error, the text ends there; `to_string` would panic.
+pub(crate) fn formatted(value: &dyn fmt::Display) -> String {
+    let mut text = String::new();
+    let _ = write!(text, "{value}");
+    text
+}
+
 /// The first bytes of a text that is formatted, in whole characters.
 #[derive(Debug)]
 pub(crate) struct BoundedText {

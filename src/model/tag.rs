@@ -1,6 +1,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::bounded_text::formatted;
+
 /// A tag of a span or of the process: a key and a typed value.
 ///
 /// ```
@@ -148,7 +150,7 @@ impl TagRef<'_> {
                 Ok(value) => TagValue::Long(value),
                 Err(_) => TagValue::String(Cow::Owned(value.to_string())),
             },
-            TagRef::Display(value) => TagValue::String(Cow::Owned(value.to_string())),
+            TagRef::Display(value) => TagValue::String(Cow::Owned(formatted(value))),
         })
     }
 }

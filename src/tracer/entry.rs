@@ -6,6 +6,7 @@
 use std::panic::Location;
 use std::sync::Arc;
 
+use crate::bounded_text::formatted;
 use crate::model::TagRef;
 use crate::record::{TagFacts, is_fact};
 use crate::scope::with_active_parent;
@@ -119,7 +120,7 @@ fn facts_of(core: &Core, start_tags: StartTags<'_>) -> TagFacts {
         if is_fact(key) {
             match value {
                 TagRef::Display(value) => {
-                    let text = core.guard("the start of a span", "a tag", || value.to_string());
+                    let text = core.guard("the start of a span", "a tag", || formatted(value));
                     if let Some(text) = text {
                         facts.note(key, TagRef::String(&text));
                     }

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use crate::bounded_text::formatted;
 use crate::model::{FieldRef, TagRef, Timestamp};
 use crate::record::wire::appender::KEPT_BYTES;
 use crate::record::wire::codes::{
@@ -45,7 +46,7 @@ impl LogDraft {
         let value = match value {
             TagRef::Unset => return,
             TagRef::Display(display) => {
-                text = display.to_string();
+                text = formatted(display);
                 TagRef::String(&text)
             }
             value => value,

@@ -1,5 +1,6 @@
 //! Storing tags in a span, and counting the parts that are cut or left out.
 
+use crate::bounded_text::formatted;
 use crate::metrics::Counter;
 use crate::model::TagRef;
 use crate::panics::caught;
@@ -14,7 +15,7 @@ pub(crate) fn store_tag(slot: &SpanSlot, key: &str, value: TagRef<'_>) {
     }
     let text;
     let value = match value {
-        TagRef::Display(display) => match catch(slot, || display.to_string()) {
+        TagRef::Display(display) => match catch(slot, || formatted(display)) {
             Some(formatted) => {
                 text = formatted;
                 TagRef::String(&text)
@@ -33,7 +34,7 @@ pub(crate) fn note_fact(slot: &SpanSlot, key: &str, value: TagRef<'_>) {
     }
     match value {
         TagRef::Display(display) => {
-            if let Some(text) = catch(slot, || display.to_string()) {
+            if let Some(text) = catch(slot, || formatted(display)) {
                 slot.facts.note(key, TagRef::String(&text));
             }
         }
@@ -103,4 +104,25 @@ pub(crate) fn catch<R>(slot: &SpanSlot, run: impl FnOnce() -> R) -> Option<R> {
         slot.recorder.metrics.add(Counter::CallbackPanics, 1);
     }
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt;
+
+    use crate::bounded_text::formatted;
+
+    struct Fails;
+
+    impl fmt::Display for Fails {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("as far as")?;
+            Err(fmt::Error)
+        }
+    }
+
+    #[test]
+    fn a_value_that_fails_to_format_is_kept_as_far_as_it_came() {
+        assert_eq!(formatted(&Fails), "as far as");
+    }
 }
