@@ -130,7 +130,7 @@ pub use foreign::{ForeignActive, ForeignContext, SetForeignContextError, set_for
 pub use in_span::{InSpan, Instrumented};
 pub use poll_times::{BLOCKING_LIMIT, PollTimes};
 #[cfg(feature = "tower")]
-pub(crate) use request::{answered_request, passed_on_request, settle_name};
+pub(crate) use request::{answered_request, innermost_request, settle_name};
 #[cfg(feature = "tower")]
 pub(crate) use role::Role;
 #[cfg(feature = "stream")]

@@ -11,27 +11,23 @@ use crate::span::Span;
 pub(crate) fn answered_request() -> Option<(Span, bool)> {
     stack::find_request(|span, role| match role {
         Role::Client => None,
-        Role::Server { wants_route } => Some((span.downgrade(), *wants_route)),
+        Role::Server { wants_route, .. } => Some((span.downgrade(), *wants_route)),
         Role::Carrier => Some((span.downgrade(), false)),
     })
 }
 
-/// Like [`answered_request`], but only if a request that comes to another layer now may be that one: this program has
-/// not sent it meanwhile, and it would not carry its span.
-pub(crate) fn passed_on_request() -> Option<(Span, bool)> {
-    let found = stack::find_request(|span, role| {
-        Some(match role {
-            Role::Server { wants_route } => Some((span.downgrade(), *wants_route)),
-            Role::Client | Role::Carrier => None,
-        })
-    });
-    found.flatten()
+/// Returns the innermost request that this thread works on, sent or answered: a handle to its span that does not own
+/// it, and the part that this program has in it.
+///
+/// If this program has sent it, a request that comes in now is that one, and not the one that it answers.
+pub(crate) fn innermost_request() -> Option<(Span, Role)> {
+    stack::find_request(|span, role| Some((span.downgrade(), *role)))
 }
 
-/// Notes that the [request that was passed on](passed_on_request) has its final name.
+/// Notes that the [innermost request](innermost_request), which this program answers, has its final name.
 pub(crate) fn settle_name() {
     stack::find_request(|_, role| {
-        if let Role::Server { wants_route } = role {
+        if let Role::Server { wants_route, .. } = role {
             *wants_route = false;
         }
         Some(())

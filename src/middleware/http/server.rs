@@ -17,8 +17,8 @@ use crate::middleware::side::Side;
 use crate::middleware::{AnswerHeaders, RequestSpan, TrustedProxies};
 use crate::model::tags;
 use crate::propagation::Trust;
-use crate::scope::{Role, passed_on_request, settle_name};
-use crate::span::{Span, SpanContext};
+use crate::scope::{Role, innermost_request, settle_name};
+use crate::span::SpanContext;
 use crate::tracer::TracerExt;
 
 /// A layer that gives each request of a server a span.
@@ -30,10 +30,11 @@ use crate::tracer::TracerExt;
 /// is active in the handler, which also finds it by [`RequestSpan`]. It ends with the body of the response; after an
 /// upgrade, for example to a WebSocket, it ends with the head of the 101 response.
 ///
-/// If another `ServerLayer` has given the request a span, this one starts no second span and only names the first; its
-/// own trust then has no effect. So a layer around a router, which sees every request but no route, can be combined
-/// with one inside of the router. If requests are handed to another task in between, the outer layer has to put the
-/// span [into the request](Self::request_span).
+/// If another `ServerLayer` around this one has given the request a span, this one starts no second span and only names
+/// the first; its own trust then has no effect. So a layer around a router, which sees every request but no route, can
+/// be combined with one inside of the router. Both have to read the same trace headers in the same task. If requests
+/// are handed to another task in between, the two layers read different formats, or a layer in between changes the
+/// trace headers, then the outer layer has to put the span [into the request](Self::request_span).
 ///
 /// A request that the [`filter`](Self::filter) excludes has no span, but the caller's context is active in the handler:
 /// what the handler calls belongs to the caller's trace.
@@ -158,16 +159,20 @@ impl ServerLayer {
 
     /// Sets whether a request carries its [`RequestSpan`] in its extensions. Defaults to false.
     ///
-    /// The span of a request is found without it wherever the request is worked on: in the handler, in layers around
-    /// it, and by a second `ServerLayer` inside of this one. A request that carries its span takes two or three
-    /// allocations more. Set it to true if
+    /// The span of a request is found without it wherever the request is worked on: in the handler, and in layers
+    /// around it. A second `ServerLayer` inside of this one finds it by the trace id and the span id in the trace
+    /// headers, which it reads again: each of the two layers counts malformed headers. A request that carries its span
+    /// takes two or three allocations more. Set it to true if
     ///
     /// * requests go to a second `ServerLayer` through another task, as with tower's `Buffer`: that layer would start a
-    ///   second span;
+    ///   span of its own;
+    /// * the two layers read different formats, or a layer in between removes or rewrites the trace headers: the second
+    ///   one would start a span of its own here, too;
     /// * a task of your own gets whole requests, and wants their spans;
-    /// * a handler sends requests of its own, without trace headers, to a `ServerLayer` in the same process, and
-    ///   without a [`ClientLayer`](crate::middleware::ClientLayer): they would count as the request that the handler
-    ///   works on, and have no span.
+    /// * a handler sends requests to a `ServerLayer` in the same process, without a
+    ///   [`ClientLayer`](crate::middleware::ClientLayer), and with the ids that its own request came with, as when it
+    ///   forwards the incoming headers unchanged, or without any if that came without any: they would count as the
+    ///   request that the handler works on, and have no span.
     ///
     /// ```
     /// use http::{Request, Response};
@@ -231,8 +236,15 @@ fn begin(
         return RequestScope::Nothing;
     }
     let protocol = Protocol::of(request);
-    if let Some((span, wants_route)) = passed_on_request()
-        && is_callers(&span, protocol.extract(&**tracer, &request.headers))
+    let caller = protocol.extract(&**tracer, &request.headers);
+    let caller_ids = mixed_ids(caller.as_ref());
+    // A request with another caller is one that this program sends while it works on the first.
+    if let Some((span, role)) = innermost_request()
+        && let Role::Server {
+            wants_route,
+            caller,
+        } = role
+        && caller == caller_ids
     {
         let mut span = RequestSpan::new(span, wants_route);
         name(&mut span, request);
@@ -242,8 +254,7 @@ fn begin(
         return RequestScope::Nothing;
     }
     if !hooks.wants(request) {
-        let context = protocol.extract(&**tracer, &request.headers);
-        let believed = context.map(|context| hooks.trust.apply(context));
+        let believed = caller.map(|context| hooks.trust.apply(context));
         return match believed.filter(|context| !context.is_empty()) {
             Some(context) => RequestScope::Context(Box::new(context)),
             None => RequestScope::Nothing,
@@ -262,7 +273,6 @@ fn begin(
     let name = own_name
         .or(method)
         .unwrap_or_else(|| names::http_name(|| tracer.tag_names(), &request.method, route));
-    let caller = protocol.extract(&**tracer, &request.headers);
     let span = tracer
         .build_span(name)
         .place(hooks.place)
@@ -319,7 +329,10 @@ fn begin(
     hooks.decorate(&span, request);
     let role = match hooks.carries_span {
         true => Role::Carrier,
-        false => Role::Server { wants_route },
+        false => Role::Server {
+            wants_route,
+            caller: caller_ids,
+        },
     };
     if hooks.carries_span {
         let handle = RequestSpan::new(span.downgrade(), wants_route);
@@ -344,14 +357,18 @@ fn begin(
         .into()
 }
 
-/// Whether a request may be the one that `span` is of: one whose caller is the parent of the span, as far as that is
-/// known. It is another one if this program sends it while it works on the first.
-fn is_callers(span: &Span, caller: Option<SpanContext>) -> bool {
-    let own = span.context();
-    match caller.filter(|caller| !caller.is_empty()) {
-        // A parent that is not believed is none.
-        Some(caller) if caller.trace_id() != own.trace_id() => own.parent_id().is_none(),
-        Some(caller) => caller.span_id() == own.parent_id(),
-        None => own.parent_id().is_none(),
-    }
+/// Mixes the trace id and the span id of a caller into one number: 0 if there is none.
+///
+/// They are compared as they came. The span may share its caller's ids, or have no parent because the caller is not
+/// believed, so it does not tell whose request it is of.
+fn mixed_ids(caller: Option<&SpanContext>) -> u64 {
+    let ids = caller.and_then(|caller| Some((caller.trace_id()?, caller.span_id()?)));
+    let Some((trace_id, span_id)) = ids else {
+        return 0;
+    };
+    [trace_id.high(), trace_id.low(), span_id.get()]
+        .into_iter()
+        .fold(0, |mixed: u64, word| {
+            (mixed.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        })
 }

@@ -10,11 +10,12 @@ use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::any;
 use bytes::Bytes;
-use http::Request;
+use http::{HeaderValue, Request};
 use http_body_util::{BodyExt, Empty};
 use tower::buffer::BufferLayer;
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
-use tracehound::middleware::{ClientLayer, RequestSpan, ServerLayer};
+use tracehound::metrics::Counter;
+use tracehound::middleware::{ClientLayer, RequestSpan, ServerLayer, Trust};
 use tracehound::model::SpanId;
 use tracehound::prelude::*;
 use tracehound::reporter::{InMemoryReporter, OwnedSpan};
@@ -22,8 +23,11 @@ use tracehound::scope::active_span;
 use tracehound::{JaegerTracer, SpanContext};
 
 use super::PARENT;
-use crate::support::recording_tracer;
 use crate::support::web::{call, one_span, reply, run, serve, spans};
+use crate::support::{recording_builder, recording_tracer};
+
+/// A caller in a trace that no other request of these tests belongs to.
+const FOREIGN: &str = "77:78:0:1";
 
 /// Ids of spans that handlers have found.
 type Found = Arc<Mutex<Vec<Option<SpanId>>>>;
@@ -258,6 +262,50 @@ fn a_second_layer_names_the_span_of_the_first() {
 }
 
 #[test]
+fn a_second_layer_finds_a_span_that_shares_the_ids_of_its_caller() {
+    run(async {
+        let (builder, reporter) = recording_builder();
+        let tracer = builder.zipkin_shared_rpc_span(true).build().expect("named");
+        let layer = ServerLayer::new(tracer);
+        let app = Router::new()
+            .route("/users/{id}", any(async || ()))
+            .layer(layer.clone());
+        let app = Router::new().fallback_service(layer.layer(app));
+        ask(app, "/users/7", Some(PARENT)).await;
+        let spans = reporter.take();
+        let [span] = &spans[..] else {
+            panic!("one span: {spans:#?}");
+        };
+        assert_eq!(span.span_id.to_string(), PARENT[17..33]);
+        assert_eq!(span.operation_name, "GET /users/{id}");
+    });
+}
+
+#[test]
+fn a_second_layer_finds_the_span_of_a_caller_who_is_not_believed() {
+    run(async {
+        let (tracer, reporter) = recording_tracer();
+        let layer = ServerLayer::new(tracer.clone()).trust(Trust::restart());
+        let inner = layer.wrap(service_fn(async |_: Request<Body>| {
+            reply(200, Empty::<Bytes>::new())
+        }));
+        let outer = service_fn(move |mut request: Request<Body>| {
+            if request.uri().path() == "/foreign" {
+                let value = HeaderValue::from_static(FOREIGN);
+                request.headers_mut().insert("uber-trace-id", value);
+            }
+            inner.clone().oneshot(request)
+        });
+        let app = layer.layer(outer);
+        for (path, expected) in [("/passed-on", 1), ("/foreign", 2)] {
+            let app = Router::new().fallback_service(app.clone());
+            ask(app, path, Some(PARENT)).await;
+            assert_eq!(reporter.take().len(), expected, "{path}");
+        }
+    });
+}
+
+#[test]
 fn an_extractor_names_a_span_that_a_layer_around_the_router_has_started() {
     run(async {
         let (tracer, reporter) = recording_tracer();
@@ -300,13 +348,15 @@ fn a_request_that_goes_to_another_task_has_to_carry_its_span() {
     }
 }
 
-/// How a handler sends a request to another service of its process.
+/// A handler sends a request to another service of its process in one of these ways.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Sent {
     /// Through a layer of a client.
     Traced,
     /// With a context in its headers, but past every layer.
     Injected,
+    /// With this value of `uber-trace-id`, past every layer.
+    Header(&'static str),
     /// Without a context.
     Bare,
 }
@@ -337,6 +387,11 @@ async fn asks_another(
                 tracer.inject(&context, request.headers_mut());
                 drop(stock.oneshot(request).await.expect("infallible"));
             }
+            Sent::Header(value) => {
+                let value = HeaderValue::from_static(value);
+                request.headers_mut().insert("uber-trace-id", value);
+                drop(stock.oneshot(request).await.expect("infallible"));
+            }
             Sent::Bare => drop(stock.oneshot(request).await.expect("infallible")),
         }
         RequestSpan::active().set_tag("is", "shop");
@@ -356,7 +411,15 @@ fn a_request_within_a_request_has_a_span_of_its_own() {
         (true, Sent::Injected, Some(PARENT), 2),
         (false, Sent::Bare, Some(PARENT), 2),
         (true, Sent::Bare, None, 2),
-        // Nothing tells this one from the request that the handler works on.
+        (false, Sent::Header(FOREIGN), None, 2),
+        (false, Sent::Header(FOREIGN), Some(PARENT), 2),
+        (true, Sent::Header(FOREIGN), None, 2),
+        (false, Sent::Header("broken"), Some(PARENT), 2),
+        (true, Sent::Header("broken"), None, 2),
+        (true, Sent::Header(PARENT), Some(PARENT), 2),
+        // Nothing tells these from the request that the handler works on.
+        (false, Sent::Header(PARENT), Some(PARENT), 1),
+        (false, Sent::Header("broken"), None, 1),
         (false, Sent::Bare, None, 1),
     ];
     for (is_carried, sent, parent, expected) in rows {
@@ -373,8 +436,15 @@ fn a_request_within_a_request_has_a_span_of_its_own() {
                 assert_eq!(spans[0].operation_name, "HTTP GET", "{row}");
                 assert_eq!(spans[0].tag_text("is"), "stock", "{row}");
                 let is_same_trace = spans[0].trace_id == shop.trace_id;
-                assert_eq!(is_same_trace, sent != Sent::Bare, "{row}");
+                let is_of_ours = !matches!(sent, Sent::Bare | Sent::Header(FOREIGN | "broken"));
+                assert_eq!(is_same_trace, is_of_ours, "{row}");
             }
+            let errors = u64::from(sent == Sent::Header("broken"));
+            assert_eq!(
+                tracer.metrics().get(Counter::DecodingErrors),
+                errors,
+                "{row}"
+            );
         });
     }
 }
@@ -397,7 +467,9 @@ fn two_servers_that_work_in_turn_on_one_thread_have_each_their_own() {
             ask(app, "/", None)
         };
         tokio::join!(serve("one"), serve("two"));
-        for span in reporter.take() {
+        let spans = reporter.take();
+        assert_eq!(spans.len(), 2);
+        for span in spans {
             assert_eq!(span.operation_name, span.tag_text("server"));
         }
     });
