@@ -306,6 +306,27 @@ fn a_second_layer_finds_the_span_of_a_caller_who_is_not_believed() {
 }
 
 #[test]
+fn an_extractor_does_not_take_the_span_of_the_request_that_asks() {
+    run(async {
+        let (tracer, reporter) = recording_tracer();
+        let stock = async |span: RequestSpan| assert!(span.is_noop());
+        let stock = Router::new().route("/stock/{id}", any(stock));
+        let stock = ClientLayer::new(tracer.clone()).wrap(stock);
+        let handler = async move |_: AxumRequest| {
+            let request = Request::get("/stock/7").body(Body::empty());
+            let response = stock.oneshot(request.expect("a request")).await;
+            drop(response.expect("infallible"));
+        };
+        let app = Router::new()
+            .fallback(handler)
+            .layer(ServerLayer::new(tracer));
+        ask(app, "/shop", None).await;
+        // The span of the client, and that of the request, which has no route.
+        assert_eq!(names(&reporter), ["HTTP GET"; 2]);
+    });
+}
+
+#[test]
 fn an_extractor_names_a_span_that_a_layer_around_the_router_has_started() {
     run(async {
         let (tracer, reporter) = recording_tracer();
