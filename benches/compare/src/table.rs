@@ -141,10 +141,7 @@ fn table(text: &mut String, results: &Results, distance: Distance, columns: &[Co
             .map(|column| cell(results, name, column, distance));
         row(text, name, cells);
     }
-    if columns
-        .iter()
-        .any(|column| column.task.variant().is_some())
-    {
+    if columns.iter().any(|column| column.task.variant().is_some()) {
         let (name, _) = TWO_FORMATS;
         let cells = columns.iter().map(|column| match column.task.variant() {
             Some(_) => cell(results, name, column, distance),

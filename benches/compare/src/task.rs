@@ -78,9 +78,9 @@ impl Task {
         match self {
             Self::Paced(Reader::Fast) | Self::Flood(Reader::Fast) => Some(RAISED),
             Self::Swept => Some(TWO_FORMATS),
-            Self::Burst(
-                Workload::Request | Workload::Unsampled | Workload::TwoThreads,
-            ) => Some(TWO_FORMATS),
+            Self::Burst(Workload::Request | Workload::Unsampled | Workload::TwoThreads) => {
+                Some(TWO_FORMATS)
+            }
             _ => None,
         }
     }

@@ -16,7 +16,7 @@
 //! | reqwest | a client's request, answered by a middleware instead of the network, in a span of the caller |
 //! | gRPC server | a unary call to a service of tower that answers with one message |
 //! | gRPC client | a unary call of a client of tower, in a span of the caller |
-//! | served | axum's request over loopback from another process |
+//! | served | axum's request over loopback from another process; the handler writes a kilobyte of JSON |
 //!
 //! A layer takes the context of the caller out of `traceparent`, or puts its own one there, and makes a span with the
 //! method, the route and the status. `sampled` and `unsampled` is the decision that the caller has sent; `off` is a
@@ -32,8 +32,8 @@
 //! axum boxes what passes a layer.
 //!
 //! A served request is measured by the processor time of the server's process. All servers run at once, and are asked
-//! in turn, 2,000 requests a second for a quarter of a second each, over four connections. A figure is the median, over
-//! the rounds, of the time by that of the server without a library in the same round.
+//! in turn, 2,000 requests a second for a quarter of a second each, over four connections that stay open. A figure is
+//! the median, over the rounds, of the time by that of the server without a library in the same round.
 //!
 //! # What is not equal
 //!

@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request};
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 use http::HeaderMap;
 use opentelemetry_http::HeaderExtractor;
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
@@ -52,9 +52,9 @@ pub fn run(side: Side, library: Library, mode: Mode, times: u64, reads_time: boo
     pipeline.flush();
 }
 
-/// Returns a router with a route and the layer of the library.
-pub fn router(pipeline: &Pipeline, library: Library) -> Router {
-    let router = Router::new().route("/users/{id}", get(|| async { "Ada" }));
+/// Returns a router with a route to a handler, and the layer of the library.
+pub fn router(handler: MethodRouter, pipeline: &Pipeline, library: Library) -> Router {
+    let router = Router::new().route("/users/{id}", handler);
     match library {
         Library::Nothing => router.layer(tower::util::MapRequestLayer::new(|request: Request| {
             request
@@ -106,7 +106,7 @@ fn server_span(request: &Request) -> tracing::Span {
 }
 
 fn axum(pipeline: &Pipeline, library: Library, mode: Mode, times: u64) {
-    let mut router = router(pipeline, library);
+    let mut router = router(get(async || "Ada"), pipeline, library);
     let request = || browser_request(headers(&BROWSER, mode), Body::empty());
     measured(pipeline, times, request, |request| {
         drain(ready(router.call(request)).expect("infallible"));

@@ -1,11 +1,17 @@
 //! The processor time of a served request: servers of axum in processes of their own, and a load over loopback.
 
+use std::fmt::Write as _;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 use std::{env, process};
+
+use axum::extract::Path;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use http::header::CONTENT_TYPE;
 
 use crate::clocks::process_cpu;
 use crate::library::{Library, Mode, Side};
@@ -32,7 +38,7 @@ pub struct Results {
 /// far in ns and the number of spans.
 pub fn serve(library: Library, mode: Mode) {
     let pipeline = Pipeline::start(library, mode);
-    let router = router(&pipeline, library);
+    let router = router(get(stock), &pipeline, library);
     thread::spawn(move || {
         for _ in io::stdin().lines() {
             pipeline.flush();
@@ -50,6 +56,23 @@ pub fn serve(library: Library, mode: Mode) {
         println!("{}", listener.local_addr().expect("bound").port());
         axum::serve(listener, router).await.expect("it never ends");
     });
+}
+
+/// Answers with 16 items as JSON, which are about a kilobyte.
+async fn stock(Path(shelf): Path<u32>) -> impl IntoResponse {
+    let mut text = String::with_capacity(1_200);
+    let _ = write!(text, "{{\"shelf\":{shelf},\"items\":[");
+    for n in 0..16 {
+        let comma = if n == 0 { "" } else { "," };
+        let _ = write!(
+            text,
+            "{comma}{{\"sku\":{},\"name\":\"a teapot of stoneware\",\"cents\":{}}}",
+            104_700 + n,
+            1_999 + n
+        );
+    }
+    text.push_str("]}");
+    ([(CONTENT_TYPE, "application/json")], text)
 }
 
 /// Asks all servers in turn, that many times.
@@ -133,7 +156,7 @@ impl Server {
     /// Sends requests at a pace, and returns the processor time of one in µs.
     fn ask(&mut self) -> f64 {
         let request = http_request(self.mode);
-        let mut answer = [0; 1_024];
+        let mut answer = [0; 4_096];
         let begin = self.cpu();
         let start = Instant::now();
         for n in 0..REQUESTS {
@@ -143,7 +166,7 @@ impl Server {
             let stream = &mut self.connections[n as usize % connections];
             stream.write_all(request.as_bytes()).expect("it reads");
             let mut read = 0;
-            while !answer[..read].ends_with(b"Ada") {
+            while !answer[..read].ends_with(b"]}") {
                 let more = stream.read(&mut answer[read..]).expect("it answers");
                 assert!(more > 0, "{:?} hung up", self.library);
                 read += more;

@@ -54,8 +54,8 @@ pub fn render(
     }
     let _ = write!(
         text,
-        "\n## A served request\n\nProcessor time of the server's process, by that of a server with a layer that does \
-        nothing, which takes {:.0} µs a request: the median of {rounds} rounds of {REQUESTS} requests{}.\n\n\
+        "\n## A served request\n\nA kilobyte of JSON. Processor time of the server's process, by that of a server with a \
+        layer that does nothing, which takes {:.0} µs a request: the median of {rounds} rounds of {REQUESTS} requests{}.\n\n\
         | | sampled | unsampled | off |\n|---|--:|--:|--:|\n",
         served.without,
         others.map_or_else(String::new, |share| format!(
