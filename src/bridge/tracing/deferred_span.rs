@@ -187,7 +187,9 @@ impl DeferredSpan {
 
     /// Ends the span. One that has not started starts before.
     pub(super) fn end(self: &Arc<Self>) {
-        let Some(mut state) = self.lock() else { return };
+        let Some(mut state) = self.lock() else {
+            return self.mark_ended();
+        };
         if state.phase == Phase::Waiting {
             match state.origin.take() {
                 Some(origin) if Arc::strong_count(self) <= OWN_HANDLES => {
@@ -197,21 +199,28 @@ impl DeferredSpan {
             }
             drop(state);
             start_deferred(&**self);
-            let Some(locked) = self.lock() else { return };
+            let Some(locked) = self.lock() else {
+                return self.mark_ended();
+            };
             state = locked;
         }
+        self.mark_ended();
         match state.phase {
             Phase::Started => {
                 state.phase = Phase::Ended;
                 let owner = mem::take(&mut state.owner);
                 let is_marked = state.is_marked;
                 drop(state);
-                self.has_ended.store(true, Ordering::Relaxed);
                 end_owner(owner, is_marked);
             }
             Phase::Starting(_) => state.phase = Phase::EndsAtStart,
             Phase::Waiting | Phase::EndsAtStart | Phase::Ended => {}
         }
+    }
+
+    /// From now on no stack has the span for active, even if another thread is just starting it.
+    fn mark_ended(&self) {
+        self.has_ended.store(true, Ordering::Relaxed);
     }
 
     /// Starts and ends a span of which no other thread knows: the usual case, that of a span without children. It is
@@ -222,7 +231,7 @@ impl DeferredSpan {
         with_scratch(|recorded| {
             mem::swap(recorded, &mut state.recorded);
             drop(state);
-            self.has_ended.store(true, Ordering::Relaxed);
+            self.mark_ended();
             if let Parent::Deferred(parent) = &origin.parent
                 && parent.started().is_none()
             {

@@ -10,7 +10,7 @@ use tracehound::metrics::Counter;
 use tracehound::prelude::*;
 use tracehound::reporter::InMemoryReporter;
 use tracehound::sampler::{Sampler, SamplerTags, SamplingDecision, SpanView};
-use tracing::{info, info_span};
+use tracing::{Dispatch, info, info_span};
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::reload;
 
@@ -74,9 +74,8 @@ impl Sampler for Hangs {
     }
 }
 
-#[test]
-fn what_is_recorded_while_a_sampler_hangs_is_bounded_and_counted() {
-    const EVENTS: u64 = 50_000;
+/// Returns a tracer whose sampler hangs, its spans, what says that the sampler is asked, and what lets it go on.
+fn hanging_tracer() -> (JaegerTracer, InMemoryReporter, Receiver<()>, Sender<()>) {
     let (is_asked, asked) = channel();
     let (go_on, told) = channel();
     let spans = InMemoryReporter::new();
@@ -88,6 +87,39 @@ fn what_is_recorded_while_a_sampler_hangs_is_bounded_and_counted() {
         .reporter(spans.clone())
         .build()
         .expect("the service has a name");
+    (tracer, spans, asked, go_on)
+}
+
+#[test]
+fn a_span_that_ends_while_another_thread_starts_it_is_no_parent_of_later_spans() {
+    let (tracer, spans, asked, go_on) = hanging_tracer();
+    let dispatch: Dispatch = tracing_subscriber::registry()
+        .with(TracingLayer::new(tracer.clone()))
+        .into();
+    let span = tracing::dispatcher::with_default(&dispatch, || info_span!("span"));
+    let id = span.id().expect("it is enabled");
+    thread::scope(|threads| {
+        threads.spawn(|| {
+            // Never left on this thread.
+            dispatch.enter(&id);
+            tracer.start_span("while it starts").finish();
+            tracer.start_span("later").finish();
+        });
+        asked.recv().expect("the sampler is asked");
+        drop(span);
+        for _ in 0..3 {
+            go_on.send(()).expect("the sampler waits");
+        }
+    });
+    spans.find("span").expect("it has ended");
+    let later = spans.find("later").expect("it has ended");
+    assert!(later.parent_id.is_none(), "{}", spans.tree());
+}
+
+#[test]
+fn what_is_recorded_while_a_sampler_hangs_is_bounded_and_counted() {
+    const EVENTS: u64 = 50_000;
+    let (tracer, spans, asked, go_on) = hanging_tracer();
     let subscriber = tracing_subscriber::registry().with(TracingLayer::new(tracer.clone()));
     tracing::subscriber::with_default(subscriber, || {
         let span = info_span!("span");
