@@ -18,6 +18,12 @@ fn resident_kib() -> Option<u64> {
     line.split_whitespace().nth(1)?.parse().ok()
 }
 
+/// Returns whether the memory has grown by less than that, or is not told.
+fn is_flat(before: Option<u64>, most_kib: u64) -> bool {
+    let now = before.zip(resident_kib());
+    now.is_none_or(|(before, after)| after < before + most_kib)
+}
+
 fn assert_flat(what: &str, before: Option<u64>, most_kib: u64) {
     let (Some(before), Some(after)) = (before, resident_kib()) else {
         return;
@@ -54,15 +60,23 @@ pub(super) fn short_threads_leave_no_memory_behind() {
         }
     };
     run(8_000);
-    let before = resident_kib();
-    run(92_000);
-    // The C library's heaps of threads grow and shrink by up to 4 MiB. A leak of 100 bytes per thread would be 9 MiB.
-    assert_flat("after 8 000 and 100 000 threads", before, 8_192);
+    let mut threads = 8_000;
+    // A leak of 100 bytes per thread would be 9 MiB. The C library's heaps of threads grow by up to 12 MiB while the
+    // machine is busy, but not each time.
+    loop {
+        let before = resident_kib();
+        run(92_000);
+        threads += 92_000;
+        if is_flat(before, 8_192) || threads > 300_000 {
+            assert_flat("after thousands of threads, and 92 000 more", before, 8_192);
+            break;
+        }
+    }
     for tracer in [tracer, second] {
         let report = tracer.close(LONG);
-        assert_eq!((report.finished, report.sent), (100_000, 100_000));
+        assert_eq!((report.finished, report.sent), (threads, threads));
         let finished = tracer.metrics().get(Counter::FinishedSpansSampled);
-        assert_eq!(finished, 100_000);
+        assert_eq!(finished, threads);
     }
 }
 

@@ -56,7 +56,7 @@ fn a_change_of_state_makes_one_line_and_a_poll_makes_none() {
     }
     scene.fetch(Ok(&probabilistic(0.25)));
     let expected = [
-        "no sampling strategy from the test: refusedbyall; sampling goes on as probabilistic 0.001",
+        "no sampling strategy from the test: refused\\nby\\tall; sampling goes on as probabilistic 0.001",
         "sampling strategies come from the test again: probabilistic 0.5",
         "sampling follows the test: probabilistic 0.5",
         "sampling follows the test: now ratelimiting 5, before probabilistic 0.5",
