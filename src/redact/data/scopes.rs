@@ -1,6 +1,6 @@
 //! The parts of a text that belong together: objects, lists, tags, elements.
 
-use crate::redact::data::words::{is_in_word, string_end};
+use crate::redact::data::words::{is_in_word, quoted_end, string_end};
 use crate::redact::secret_names::is_secret_name;
 
 /// The scopes of a text, one within another, with the names of secrets in them.
@@ -30,7 +30,7 @@ enum Kind {
     Group,
     /// From `<name` to `>`: it holds attributes.
     Tag,
-    /// What stands between two tags.
+    /// The text between two tags.
     Element,
 }
 
@@ -110,6 +110,14 @@ impl Reader {
             if at >= string {
                 match c {
                     '"' => string = at + string_end(rest, '"'),
+                    '\'' | '`' if begins_string(&text[..at]) => {
+                        string = at
+                            + quoted_end(rest, c).unwrap_or_else(|| {
+                                // The text was cut, so this scope ends behind it.
+                                self.open(Kind::Group, end);
+                                rest.len()
+                            });
+                    }
                     '{' => self.open(Kind::Object, end),
                     '[' => self.open(Kind::List, end),
                     '(' => self.open(Kind::Group, end),
@@ -201,5 +209,12 @@ fn is_in_name(c: char) -> bool {
     is_in_word(c) || c == '\\'
 }
 
-/// How many scopes are looked through. Beyond, a value is hidden.
+/// Returns whether a quote behind this text begins a string. Elsewhere it may be an apostrophe.
+fn begins_string(before: &str) -> bool {
+    // Python writes `b'…'` for bytes.
+    let before = before.trim_end_matches(['b', 'r', 'u']).trim_end();
+    before.ends_with([':', '=', ',', '(', '[', '{']) || before.ends_with("=>")
+}
+
+/// At most this number of scopes is looked through. Beyond, a value is hidden.
 const MAX_DEPTH: usize = 64;

@@ -158,6 +158,23 @@ fn the_value_is_hidden_if_the_name_of_a_secret_is_a_value() {
             "{'VALUE': 'canary', 'KEY': 'pwd'}",
             "{'VALUE': …, 'KEY': 'pwd…",
         ),
+        (
+            "[{'value': 'a}canary', 'name': 'pwd'}]",
+            "[{'value': …, 'name': 'pwd…",
+        ),
+        (
+            "[{'value': 'a]canary', 'name': 'pwd'}]",
+            "[{'value': …, 'name': 'pwd…",
+        ),
+        (
+            "[{'value': 'a''}canary', 'name': 'pwd'}]",
+            "[{'value': …, 'name': 'pwd…",
+        ),
+        (
+            "[{value: `a}canary`, name: `pwd`}]",
+            "[{value: …, name: `pwd…",
+        ),
+        ("[{'value': b'a}canary', 'name': 'pwd'}]", "[{'value': …"),
         ("value=canary name=pwd", "value=…"),
         ("- value: canary\n  name: pwd", "- value: …"),
         (
@@ -185,6 +202,7 @@ fn a_value_is_shown_if_the_name_of_a_secret_belongs_to_another_one() {
         "<e><value>7</value><key>id</key></e><e><key>pwd</key></e>",
         "<input value=\"7\" name=\"id\"/><input name=\"pwd\"/>",
         "[\"value\", 7, \"pwd\"]",
+        "[{'value': 7, 'name': 'it'}, {'a': '}', 'name': 'pwd'}]",
     ] {
         let shown = data(text);
         assert!(shown.contains('7'), "{text}: {shown}");
@@ -248,6 +266,10 @@ fn no_cut_shows_a_secret() {
         "<map><entry><value>canary</value><id>1</id><key>pwd</key></entry></map>",
         "<map><entry><value xml:lang=\"en\">canary</value><key>pwd</key></entry></map>",
         "{'fields': [{'value': 'canary', 'id': 1, 'name': 'pwd'}]}",
+        "[{'value': 'a}canary', 'name': 'pwd'}]",
+        "[{'value': 'a]canary', 'name': 'pwd'}]",
+        "[['value' => 'a]canary', 'name' => 'pwd']]",
+        "body: '{\"value\":\"it's canary\",\"name\":\"pwd\"}'",
     ];
     for text in texts {
         for end in 0..=text.len() {
