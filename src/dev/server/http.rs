@@ -9,6 +9,7 @@ mod local_pages;
 use std::io;
 use std::net::{IpAddr, TcpListener};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Query, Request, State};
@@ -19,6 +20,7 @@ use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, Version, header};
 use tokio::runtime;
 use tokio::sync::{Semaphore, oneshot};
+use tokio::time::timeout;
 
 use crate::dev::server::ingest;
 use crate::dev::server::listener::BoundedListener;
@@ -57,7 +59,10 @@ impl Routers {
             .layer(from_fn(local_pages::admit))
             .merge(grpc.clone());
         let guarded = |router: Router| {
-            let turns = Arc::new(Semaphore::new(REQUESTS));
+            let turns = Turns {
+                free: Arc::new(Semaphore::new(REQUESTS)),
+                longest: LONGEST_TURN,
+            };
             let router = router.layer(from_fn_with_state(turns, take_turn));
             router.layer(from_fn(guard))
         };
@@ -176,11 +181,24 @@ async fn guard(request: Request, next: Next) -> Response {
     response
 }
 
-/// Waits until few enough other requests are worked on.
-async fn take_turn(State(turns): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
+/// The turns of the requests to the ports of a kind.
+#[derive(Clone)]
+struct Turns {
+    free: Arc<Semaphore>,
+    /// A turn ends after this time, even if the body has not come by then.
+    longest: Duration,
+}
+
+/// Waits until few enough other requests are worked on. Refuses a request that is not answered within its turn, so that
+/// bodies that never end do not hold up the other requests.
+async fn take_turn(State(turns): State<Turns>, request: Request, next: Next) -> Response {
     // It is never closed.
-    let _turn = turns.acquire_owned().await;
-    next.run(request).await
+    let _turn = turns.free.acquire_owned().await;
+    let answer = timeout(turns.longest, next.run(request)).await;
+    answer.unwrap_or_else(|_| {
+        let why = "the request was not complete in time\n";
+        (StatusCode::REQUEST_TIMEOUT, why).into_response()
+    })
 }
 
 fn asks_for_loopback(request: &Request) -> bool {
@@ -225,14 +243,21 @@ fn is_loopback(authority: &Authority) -> bool {
 /// The path at which an agent and a collector answer with strategies.
 const SAMPLING: [&str; 3] = ["/sampling", "/", "/api/sampling"];
 
-/// How many connections a port has at a time. More of them wait. Each service that sends spans by requests keeps one open,
-/// so there are more than programs of a developer.
+/// A port has at most this number of connections at a time. More of them wait. Each service that sends spans by requests
+/// keeps one open, so there are more than programs of a developer.
 const CONNECTIONS: usize = 100;
-/// How many requests the ports of a kind work on at a time. Each may have a body in memory.
+/// The ports of a kind work on at most this number of requests at a time. Each may have a body in memory.
 const REQUESTS: usize = 32;
+/// A program on this machine sends the largest body within a small part of this time.
+const LONGEST_TURN: Duration = Duration::from_secs(30);
 
 #[cfg(all(test, feature = "tower"))]
 mod tests {
+    use std::convert::Infallible;
+
+    use axum::body::{Body, Bytes};
+    use axum::routing::post;
+    use futures_util::stream;
     use tower_service::Service;
 
     use super::*;
@@ -282,11 +307,28 @@ mod tests {
                 .uri(path)
                 .header(header::HOST, "localhost")
                 .header(header::ACCEPT, "text/html")
-                .body(axum::body::Body::empty())
+                .body(Body::empty())
                 .expect("a request");
             // A look while the store is locked would panic here.
             let Ok(answer) = viewer.call(request).await;
             assert_eq!(answer.status(), StatusCode::OK, "{path}");
+        }
+    }
+    #[tokio::test]
+    async fn a_body_that_never_ends_gives_its_turn_back() {
+        let turns = Turns {
+            free: Arc::new(Semaphore::new(1)),
+            longest: Duration::from_millis(5),
+        };
+        let router = Router::new().route("/", post(|_: Bytes| async {}));
+        let mut router = router.layer(from_fn_with_state(turns, take_turn));
+        // The second one waits for the turn of the first.
+        for _ in 0..2 {
+            let body = Body::from_stream(stream::pending::<Result<Bytes, Infallible>>());
+            let request = Request::post("/").body(body).expect("a request");
+            let answer = timeout(Duration::from_secs(60), router.call(request)).await;
+            let Ok(answer) = answer.expect("the turn came back");
+            assert_eq!(answer.status(), StatusCode::REQUEST_TIMEOUT);
         }
     }
 }
