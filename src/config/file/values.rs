@@ -149,6 +149,8 @@ pub(super) enum TagTexts {
 #[serde(deny_unknown_fields)]
 pub(super) struct TagText {
     key: String,
+    /// It may be null, but not left out.
+    #[serde(deserialize_with = "Option::deserialize")]
     value: Option<Scalar>,
 }
 

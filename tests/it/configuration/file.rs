@@ -185,6 +185,7 @@ headers: {x: y} | unknown field `x`
 throttler: {port: 1} | unknown field `port`
 baggage_restrictions: {port: 1} | unknown field `port`
 tags: [{key: a, value: b, kind: c}] | expected tags as a map, or as a list of `key` and `value`
+tags: [{key: zone}] | expected tags as a map, or as a list of `key` and `value`
 tags: zone | expected tags as a map
 sampler: {param: [1]} | expected a text, a number or a boolean
 sampler: {refresh_interval: 60} | a duration with a unit
