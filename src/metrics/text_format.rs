@@ -27,8 +27,11 @@ impl TextFormat {
     /// assert_eq!(TextFormat::of_accept("*/*"), TextFormat::Prometheus);
     /// ```
     pub fn of_accept(accept: &str) -> Self {
-        let open_metrics = weight(accept, &["application/openmetrics-text"]);
-        if open_metrics > 0.0 && open_metrics >= weight(accept, &["text/plain", "text/*", "*/*"]) {
+        let open_metrics = weight(accept, "application/openmetrics-text").unwrap_or(0.0);
+        // The most specific range counts (RFC 9110, 12.5.1).
+        let text = ["text/plain", "text/*", "*/*"];
+        let text = text.into_iter().find_map(|range| weight(accept, range));
+        if open_metrics > 0.0 && open_metrics >= text.unwrap_or(0.0) {
             Self::OpenMetrics
         } else {
             Self::Prometheus
@@ -44,8 +47,8 @@ impl TextFormat {
     }
 }
 
-/// Returns the highest weight of these media types in an `accept` header, 0 if it has none of them.
-fn weight(accept: &str, media_types: &[&str]) -> f64 {
+/// Returns the highest weight of a media type in an `accept` header, `None` if it is not there.
+fn weight(accept: &str, wanted: &str) -> Option<f64> {
     let ranges = accept.split(',').map(|range| {
         let mut parts = range.split(';').map(str::trim);
         let media_type = parts.next().unwrap_or_default();
@@ -57,15 +60,10 @@ fn weight(accept: &str, media_types: &[&str]) -> f64 {
         let weight = weight.map_or(1.0, |weight| weight.trim().parse().unwrap_or(1.0));
         (media_type, weight)
     });
-    let is_one = |media_type: &str| {
-        media_types
-            .iter()
-            .any(|known| media_type.eq_ignore_ascii_case(known))
-    };
     ranges
-        .filter(|(media_type, _)| is_one(media_type))
+        .filter(|(media_type, _)| media_type.eq_ignore_ascii_case(wanted))
         .map(|(_, weight)| weight)
-        .fold(0.0, f64::max)
+        .reduce(f64::max)
 }
 
 #[cfg(test)]
@@ -86,6 +84,8 @@ mod tests {
             "Application/OpenMetrics-Text; version=1.0.0; charset=utf-8",
             "application/openmetrics-text,text/plain",
             "application/openmetrics-text;q=high",
+            "application/openmetrics-text;q=0.5, text/plain;q=0.1, */*",
+            "*/*, text/*;q=0.2, application/openmetrics-text;q=0.5",
         ] {
             let format = TextFormat::of_accept(accept);
             assert_eq!(format, TextFormat::OpenMetrics, "{accept}");
@@ -98,6 +98,7 @@ mod tests {
             "application/openmetrics-text;q=0",
             "application/openmetrics-text; Q = 0.0, */*",
             "application/openmetrics-text;q=0.5,text/*",
+            "*/*;q=0.1, text/*, application/openmetrics-text;q=0.5",
             "application/openmetrics-text-2",
         ] {
             let format = TextFormat::of_accept(accept);
