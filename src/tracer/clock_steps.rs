@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::prelude::*;
 use crate::reporter::InMemoryReporter;
 use crate::sampler::ConstSampler;
+use crate::span::Span;
+use crate::tracer::{JaegerTracer, TracerExt};
 
 const HOUR_MICROS: i64 = 3_600_000_000;
-/// Far longer than the test takes.
+/// The test takes far less time than this.
 const MOMENT_MICROS: i64 = HOUR_MICROS / 10;
 
 #[test]
