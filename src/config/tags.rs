@@ -11,7 +11,7 @@ use crate::model::{Tag, tags};
 #[derive(Debug, Default)]
 pub(super) struct Tags {
     tags: Vec<Setting<Tag>>,
-    /// Where the tag of each key stands. A list from a variable may have thousands of keys.
+    /// This maps each key to the index of its tag. A list from a variable may have thousands of keys.
     places: HashMap<Cow<'static, str>, usize>,
 }
 

@@ -257,7 +257,7 @@ impl fmt::Display for InvalidEndpoint {
 
 impl std::error::Error for InvalidEndpoint {}
 
-/// What a host should be that has a zone.
+/// The error for a host with a zone says that this was expected.
 pub(crate) const NO_ZONE: &str =
     "a host name, or an address without a zone: a zone such as %25eth0 is not supported in a URL";
 

@@ -1,7 +1,7 @@
 use crate::model::Place;
 
-/// The time at which a span began, if that was before its start: ticks of its tracer's clock. And the place at which it
-/// began, if the one that starts it is another one.
+/// The time at which a span began, if that was before its start: ticks of its tracer's clock. It also holds the place at
+/// which the span began, if another place starts it.
 #[derive(Clone, Copy, Default)]
 pub(super) struct EarlierStart {
     ticks: Option<u64>,

@@ -1,4 +1,4 @@
-//! Making a process smaller whose tags leave no room for spans.
+//! A process is made smaller here if its tags leave no room for spans.
 
 use crate::model::{Process, Tag, tags};
 use crate::record::wire::encode::write_tag;

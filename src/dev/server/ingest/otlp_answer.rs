@@ -26,7 +26,8 @@ pub(crate) fn protobuf(left_out: u64) -> Vec<u8> {
     [&[PARTIAL_SUCCESS, partial.len() as u8], &*partial].concat()
 }
 
-/// Why spans are left out. With a number of ten bytes the message still has a length of one byte.
+/// The answer gives this reason for spans that are left out. With a number of ten bytes the message still has a length
+/// of one byte.
 const WHY: &str = "a span needs a trace id and a span id that are not zero";
 /// The keys of fields: the number of the field, and how its value is written.
 const PARTIAL_SUCCESS: u8 = 1 << 3 | 2;

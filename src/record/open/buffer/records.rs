@@ -33,7 +33,7 @@ pub(super) struct Records {
     has_logs: bool,
 }
 
-/// What few spans record.
+/// The data that only few spans record.
 #[derive(Debug, Default)]
 struct Rare {
     references: Vec<u8>,
