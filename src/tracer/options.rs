@@ -279,7 +279,7 @@ impl<'a> StartSpanOptions<'a> {
     ///         println!(
     ///             "{} at {:?}: root {is_root}, {} tags, begun {:?}",
     ///             options.operation_name(),
-    ///             options.place().map(ToString::to_string),
+    ///             options.place().map(|place| place.to_string()),
     ///             options.tags().len(),
     ///             options.start_time(),
     ///         );

@@ -20,7 +20,6 @@ use crate::model::{Place, SpanId, SpanKind, TraceId};
 /// let oldest = &open.list()[0];
 /// assert_eq!(Some(oldest.trace_id), checkout.context().trace_id());
 /// assert!(oldest.is_local_root && oldest.kind.is_none());
-/// assert!(oldest.place.is_some(), "this line of the program");
 /// assert_eq!(&*oldest.service, "shop");
 /// # Ok::<(), tracehound::tracer::BuildError>(())
 /// ```

@@ -68,7 +68,7 @@ pub use watched::WatchedFuture;
 /// });
 /// assert_eq!(orphans.proven(), 1);
 /// let line = orphans.list()[0].to_string();
-/// assert!(line.starts_with(r#""charge" at "#));
+/// assert!(line.starts_with(r#""charge""#));
 /// assert!(line.contains(r#" while "checkout" was active"#));
 /// # drop(checkout);
 /// # Ok::<(), tracehound::tracer::BuildError>(())
