@@ -69,8 +69,8 @@
 //! | 5778 TCP | requests for a sampling strategy: one that keeps everything, that of a [file](DevOptions::strategies_file), or one that [follows the traffic](DevOptions::adaptive_sampling) |
 //! | 16699 TCP | a browser; see [`DevServer::query_address`] |
 //!
-//! Bodies may be packed with gzip, deflate or zstd. A program in a browser may send OTLP and Zipkin's JSON, if its page is
-//! one of this machine, such as `http://localhost:3000`.
+//! Bodies may be packed with gzip, deflate or zstd. A program in a browser may send OTLP and Zipkin's JSON, if its page
+//! comes from this machine, for example from `http://localhost:3000`.
 //!
 //! The viewer also lists the spans that are open now, of the tracers of this program, with the place where each
 //! started: `/open-spans`, and as JSON `/api/open-spans`. See [`OpenSpans`](crate::watch::OpenSpans) for other

@@ -13,8 +13,8 @@ use crate::model::TraceId;
 use crate::view::{ReceivedSpan, Trace};
 
 impl Trace {
-    /// Reads traces from JSON of OTLP: a message with `resourceSpans`, an answer of version 3 of Jaeger's query API, or
-    /// one message on each line, as the file exporter of an OpenTelemetry Collector writes them.
+    /// Reads traces from JSON of OTLP. The text is a message with `resourceSpans`, an answer of version 3 of Jaeger's
+    /// query API, or a file of an OpenTelemetry Collector's file exporter, which has a message on each line.
     ///
     /// Traces come in the order of their ids. Spans without ids are left out. Available with the feature `dev`.
     ///

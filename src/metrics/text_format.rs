@@ -77,7 +77,7 @@ mod tests {
             application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,\
             text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
         let lists_text_first = "text/plain;version=0.0.4;q=0.5,application/openmetrics-text;q=0.9";
-        for accept in [
+        let openmetrics = [
             prometheus,
             lists_text_first,
             "application/openmetrics-text",
@@ -86,11 +86,8 @@ mod tests {
             "application/openmetrics-text;q=high",
             "application/openmetrics-text;q=0.5, text/plain;q=0.1, */*",
             "*/*, text/*;q=0.2, application/openmetrics-text;q=0.5",
-        ] {
-            let format = TextFormat::of_accept(accept);
-            assert_eq!(format, TextFormat::OpenMetrics, "{accept}");
-        }
-        for accept in [
+        ];
+        let text = [
             "",
             "*/*",
             "text/html",
@@ -100,9 +97,14 @@ mod tests {
             "application/openmetrics-text;q=0.5,text/*",
             "*/*;q=0.1, text/*, application/openmetrics-text;q=0.5",
             "application/openmetrics-text-2",
+        ];
+        for (headers, expected) in [
+            (&openmetrics[..], TextFormat::OpenMetrics),
+            (&text, TextFormat::Prometheus),
         ] {
-            let format = TextFormat::of_accept(accept);
-            assert_eq!(format, TextFormat::Prometheus, "{accept}");
+            for accept in headers {
+                assert_eq!(TextFormat::of_accept(accept), expected, "{accept}");
+            }
         }
     }
 }

@@ -295,9 +295,9 @@ impl<'a> ObservedSpan<'a> {
     /// Returns where the program starts the span: the place of the call of
     /// [`start_span`](crate::TracerExt::start_span) or [`build_span`](crate::TracerExt::build_span).
     ///
-    /// A span of the crate `tracing` has the place of its macro, and that of a middleware for HTTP or gRPC the place
-    /// where the layer was made. Known in [`on_start`](SpanObserver::on_start) only. Returns `None` for other spans that
-    /// this library starts, and for spans of OpenTelemetry's API.
+    /// A span of the crate `tracing` has the place of its macro. A span of a layer for HTTP or gRPC has the place at
+    /// which the program makes the layer. Other spans that this library starts have none, and neither have spans of
+    /// OpenTelemetry's API. The place is known in [`on_start`](SpanObserver::on_start) only.
     ///
     /// ```
     /// use tracehound::JaegerTracer;

@@ -330,8 +330,8 @@ impl Stack {
         Some(taken)
     }
 
-    /// Removes the entry on top if it is a deferred span that `is_it` accepts and is on top of another: the usual end
-    /// of a span of `tracing`.
+    /// Removes the entry on top if it is a deferred span that `is_it` accepts and is on top of another. Spans of
+    /// `tracing` usually end this way.
     #[cfg(feature = "tracing")]
     #[inline(always)]
     fn take_top_deferred(

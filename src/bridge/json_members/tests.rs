@@ -7,10 +7,14 @@ use crate::model::{Flags, SpanId, TraceId};
 use crate::span::SpanContext;
 
 fn ids() -> LogIds {
+    named(LogKeys::new())
+}
+
+fn named(keys: LogKeys) -> LogIds {
     let trace_id = TraceId::new(0, 1).expect("not zero");
     let span_id = SpanId::new(2).expect("not zero");
     let context = SpanContext::new(trace_id, span_id, None, Flags::SAMPLED);
-    LogKeys::new().name(context.trace_ids()).expect("a trace")
+    keys.name(context.trace_ids()).expect("a trace")
 }
 
 /// Writes `text` in pieces of `size` bytes, or of one character if that is longer.
@@ -75,17 +79,11 @@ fn a_member_that_is_there_stays_as_it_is() {
 
 #[test]
 fn a_name_is_found_however_it_is_escaped() {
-    let context = SpanContext::new(
-        TraceId::new(0, 1).expect("not zero"),
-        SpanId::new(2).expect("not zero"),
-        None,
-        Flags::default(),
-    );
     let keys = LogKeys::new()
         .trace_id("a/\"\\\u{8}\u{c}\n\r\t\u{1}☂")
         .span_id("span_id")
         .sampled(None);
-    let ids = keys.name(context.trace_ids()).expect("a trace");
+    let ids = named(keys);
     for text in [
         r#"{"a/\"\\\b\f\n\r\t\u0001☂":1,"span_id":2}"#,
         r#"{"\u0061\/\u0022\u005C\u0008\u000c\u000a\u000d\u0009\u0001\u2602":1,"\u0073pan_id":2}"#,
@@ -118,17 +116,11 @@ fn other_text_has_the_ids_before_it() {
 
 #[test]
 fn names_are_escaped() {
-    let context = SpanContext::new(
-        TraceId::new(0, 1).expect("not zero"),
-        SpanId::new(2).expect("not zero"),
-        None,
-        Flags::default(),
-    );
     let keys = LogKeys::new()
         .trace_id("a\"\\\n☂")
         .span_id("dd.span_id")
         .sampled(None);
-    let ids = keys.name(context.trace_ids()).expect("a trace");
+    let ids = named(keys);
     let line: Value = serde_json::from_str(&written("{}", 1, &ids)).expect("an object");
     assert_eq!(line["a\"\\\n☂"], "0000000000000001");
     assert_eq!(line["dd.span_id"], "0000000000000002");

@@ -25,8 +25,8 @@ pub(super) fn remember(id: u64, span: Arc<DeferredSpan>) {
     drop(before);
 }
 
-/// Takes the span out if it is the one with this number in this layer. The registry may give the number of a span that
-/// has ended to another one.
+/// Takes the span out if it is the one with this number in this layer and has not ended. The registry gives the numbers
+/// of ended spans to new ones.
 #[inline]
 pub(super) fn take(layer: usize, id: u64) -> Option<Arc<DeferredSpan>> {
     let taken = RECENT.try_with(|place| {

@@ -11,8 +11,8 @@ use crate::record::wire::repeated_keys::KeyEnds;
 
 /// Appends `Tag` structs that are short and hold text or an integer, while the reserved room lasts.
 ///
-/// Lengths below 128 are one byte on the wire, so all of a short tag but its key and its text has a small bound, and
-/// one comparison proves that it fits.
+/// Lengths below 128 are one byte on the wire, so all of a short tag but its key and its text has a small bound. A single
+/// comparison tells whether the tag fits.
 pub(crate) struct ShortTags<'a> {
     out: Appender<'a>,
     /// The end of the room, less [`TAG_BYTES`], or 0 if no tag fits. A tag fits if its key and its text would end here
