@@ -49,12 +49,11 @@ impl Drop for End {
 
 /// Puts an entry on top and returns its id. Returns `None` if the stack is in use, which a correct caller never sees.
 pub(crate) fn push(active: Active) -> Option<u64> {
-    let is_deferred = matches!(active, Active::Deferred(_));
-    let id = push_made(foreign::mark(), || active)?;
-    if is_deferred {
-        DEFERRED.set(DEFERRED.get() + 1);
-    }
-    Some(id)
+    debug_assert!(
+        !matches!(active, Active::Deferred(_)),
+        "it is not counted here"
+    );
+    push_made(foreign::mark(), || active)
 }
 
 /// Puts a deferred span on top, in place of those on top that have ended: a thread keeps them if the span is left on
@@ -73,8 +72,8 @@ pub(crate) fn push_deferred(entry: DeferredEntry) {
 #[cfg(feature = "tracing")]
 #[cold]
 fn remove_ended() {
-    while let Some(ended) = with_stack(Stack::take_ended_top).flatten() {
-        drop(ended);
+    while let Some(id) = with_stack(|stack| stack.ended_top()).flatten() {
+        drop(remove_entry(id));
     }
 }
 
@@ -363,20 +362,12 @@ impl Stack {
         })
     }
 
-    /// Removes the entry on top if it is a deferred span that has ended.
+    /// Returns the id of the entry on top if it is a deferred span that has ended.
     #[cfg(feature = "tracing")]
-    fn take_ended_top(&mut self) -> Option<Entry> {
-        let (id, Some((active, _))) = self.entries.last()? else {
-            return None;
-        };
-        if !active.has_ended() {
-            return None;
-        }
-        let id = *id;
-        let ended = self.remove(id);
-        DEPTH.set(self.entries.len());
-        DEFERRED.set(DEFERRED.get().saturating_sub(1));
-        ended
+    fn ended_top(&self) -> Option<u64> {
+        let (id, entry) = self.entries.last()?;
+        let (active, _) = entry.as_ref()?;
+        active.has_ended().then_some(*id)
     }
 
     fn remove(&mut self, id: u64) -> Option<Entry> {
