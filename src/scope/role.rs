@@ -1,3 +1,5 @@
+use crate::model::{SpanId, TraceId};
+
 /// The part that this program has in a request whose span is active.
 #[cfg_attr(
     not(feature = "tower"),
@@ -11,9 +13,8 @@ pub(crate) enum Role {
     Server {
         /// Whether the route would be a better name than the present one.
         wants_route: bool,
-        /// The trace id and the span id that the caller has sent, believed or not, mixed into one number; 0 if it has
-        /// sent none.
-        caller: u64,
+        /// The trace id and the span id that the caller has sent, believed or not.
+        caller: Option<(TraceId, SpanId)>,
     },
     /// It answers the request, which carries its span along. So a request that carries none is another one.
     Carrier,

@@ -15,7 +15,7 @@ use crate::middleware::http::upgrade::Upgrade;
 use crate::middleware::http::{names, peer, route, span_tags};
 use crate::middleware::side::Side;
 use crate::middleware::{AnswerHeaders, RequestSpan, TrustedProxies};
-use crate::model::tags;
+use crate::model::{SpanId, TraceId, tags};
 use crate::propagation::Trust;
 use crate::scope::{Role, innermost_request, settle_name};
 use crate::span::SpanContext;
@@ -237,7 +237,7 @@ fn begin(
     }
     let protocol = Protocol::of(request);
     let caller = protocol.extract(&**tracer, &request.headers);
-    let caller_ids = mixed_ids(caller.as_ref());
+    let caller_ids = ids_of(caller.as_ref());
     // A request with another caller is one that this program sends while it works on the first.
     if let Some((span, role)) = innermost_request()
         && let Role::Server {
@@ -357,18 +357,11 @@ fn begin(
         .into()
 }
 
-/// Mixes the trace id and the span id of a caller into one number: 0 if there is none.
+/// Returns the trace id and the span id of a caller, as they came.
 ///
-/// They are compared as they came. The span may share its caller's ids, or have no parent because the caller is not
-/// believed, so it does not tell whose request it is of.
-fn mixed_ids(caller: Option<&SpanContext>) -> u64 {
-    let ids = caller.and_then(|caller| Some((caller.trace_id()?, caller.span_id()?)));
-    let Some((trace_id, span_id)) = ids else {
-        return 0;
-    };
-    [trace_id.high(), trace_id.low(), span_id.get()]
-        .into_iter()
-        .fold(0, |mixed: u64, word| {
-            (mixed.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-        })
+/// The span may share its caller's ids, or have no parent because the caller is not believed, so it does not tell whose
+/// request it is of.
+fn ids_of(caller: Option<&SpanContext>) -> Option<(TraceId, SpanId)> {
+    let caller = caller?;
+    Some((caller.trace_id()?, caller.span_id()?))
 }
